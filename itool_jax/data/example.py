@@ -1,0 +1,39 @@
+"""Example: one assistant turn to be learned, with the conversation and the candidate tools before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from itool_jax.toolcall.types import Tool, ToolCall
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt (q, T) and its ground-truth answer y*.
+
+    id        unique within a data set, stable across runs: random keys and sort order derive from it
+    tools     T, the candidate tools
+    messages  q, the conversation so far; the last message is the user's or a tool's result
+    answer    y*, the assistant's turn as text: Python-style calls `[f(a=1), g()]` or prose
+    calls     the calls that `answer` makes; empty where the right answer is prose
+    source    name of the data source
+    meta      small JSON facts about the example (why it is prose, its conversation, unseen tools, ...)
+    """
+
+    id: str
+    tools: tuple[Tool, ...]
+    messages: tuple[Message, ...]
+    answer: str
+    calls: tuple[ToolCall, ...] = ()
+    source: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
