@@ -1,0 +1,183 @@
+"""The config tree: every key with its default and its meaning, and how a round's settings are resolved."""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from itool_jax.errors import UserError
+
+# Mappings whose keys the user chooses; every other key is fixed by `default_config`.
+OPEN_MAPPINGS = ("data.heldout", "round_overrides")
+
+# What may stand at a key that takes a name.
+CHOICES = {
+    "model.dtype": ("float32", "bfloat16"),
+    "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
+    "data.chat": ("compact", "chatml"),
+    "round.prefer.loss": ("simpo", "dpo"),
+}
+
+
+def default_config() -> ConfigDict:
+    """Every key there is, with its default. Config files start from this and change what they need."""
+    config = ConfigDict()
+    config.seed = 0  # random keys of every stage derive from it
+    config.model = _model()
+    config.mesh = ConfigDict(
+        {
+            "data": -1,  # rows of a batch over this many devices; -1 takes what the other two leave
+            "fsdp": 1,  # rows, and parameters with their optimiser state, over this many
+            "tensor": 1,  # heads, ffn and vocabulary over this many
+        }
+    )
+    config.data = _data()
+    config.warmup = _warmup()
+    config.rounds = 2  # rounds of score, select, search, pairs and preference training after the warm-up
+    config.round = ConfigDict(
+        {"select": _select(), "search": _search(), "pairs": _pairs(), "prefer": _prefer()},
+    )
+    config.round_overrides = ConfigDict()  # round_000: any part of `round` that differs in that round, and so on
+    config.evaluate = ConfigDict(
+        {
+            "sets": (),  # held-out sets to evaluate; () is all of them
+            "limit": 0,  # examples per set at most; 0 is no limit
+            "answer_tokens": 96,  # an answer that is longer counts as wrong
+            "slots": 32,  # answers decoded side by side
+        }
+    )
+    config.lock()
+    config.data.heldout.unlock()
+    config.round_overrides.unlock()
+    return config
+
+
+def check_mode(mode: str, known: tuple[str, ...]) -> None:
+    """Raises UserError unless `mode`, what stands after the colon of --config=FILE:MODE, is one of the file's modes."""
+    if mode not in known:
+        raise UserError(f"the config has no mode {mode!r}: its modes are {', '.join(repr(name) for name in known)}")
+
+
+def round_config(config: ConfigDict, index: int) -> ConfigDict:
+    """The settings of round `index`: `config.round` with `config.round_overrides.round_NNN` laid over it."""
+    resolved = config.round.copy_and_resolve_references()
+    overrides = config.round_overrides.get(round_name(index))
+    if overrides is not None:
+        resolved.update(overrides)
+    return resolved.lock()
+
+
+def round_name(index: int) -> str:
+    """Name of a round in the run directory, in stage names and in `round_overrides`."""
+    return f"round_{index:03d}"
+
+
+def _model() -> ConfigDict:
+    return ConfigDict(
+        {
+            "preset": "tiny",  # shapes of the decoder: a name in itool_jax.models.config.PRESETS
+            "checkpoint": "",  # weights to start from (a GGUF file, a checkpoint folder); "" starts from nothing
+            "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
+            "vocab_size": 768,  # size of a tokenizer trained on the data
+            "dtype": "float32",  # of parameters and activations; losses and log-probs are float32 always
+            "lora_rank": 0,  # rank of the adapters on all linear layers; 0 trains all parameters
+            "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
+        }
+    )
+
+
+def _data() -> ConfigDict:
+    return ConfigDict(
+        {
+            "source": "toolworld",  # what the training data are: the simulator, or files of one of these forms
+            "folder": "",  # relative paths in train and heldout start here; "" is the current folder
+            "train": (),  # files to train on; unused by the simulator
+            "heldout": {},  # set name: file to evaluate on; the simulator names its own sets
+            "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
+            "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
+            "warmup_share": 0.9,  # share of the training examples that the warm-up sees
+            "buffer_share": 0.5,  # share that the rounds select from; the two overlap only where they sum to more than 1
+            "toolworld": {
+                "seed": 0,  # of the world: its tools and its conversations
+                "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty
+                "heldout": 1000,  # conversations in each of the sets easy, medium, hard, unseen_tools
+                "no_call_share": 0.1,  # requests whose right answer is prose: a parameter is missing, or no tool serves
+                "follow_up_share": 0.1,  # conversations that go on after a tool's result
+            },
+        }
+    )
+
+
+def _optimizer(learning_rate: float) -> dict:
+    return {
+        "learning_rate": learning_rate,  # at the peak, after the linear warm-up and before the cosine decay to 0
+        "warmup_fraction": 0.1,  # share of the steps over which the learning rate rises
+        "weight_decay": 0.0,  # decoupled (AdamW), on matrices only
+        "clip": 1.0,  # largest global norm of the gradient; 0 does not clip
+        "rows": 16,  # rows of a batch; a multiple of mesh data x fsdp
+        "row_tokens": 256,  # length of a row; a tree that is longer is left out and counted
+        "accumulate": 1,  # batches whose gradients are summed, weighted by their tokens, into one step
+        "checkpoint_every": 200,  # steps between checkpoints from which a killed run goes on
+    }
+
+
+def _warmup() -> ConfigDict:
+    return ConfigDict(
+        {
+            "epochs": {"easy": 4, "medium": 4, "hard": 4},  # passes over each subset, in this order
+            "eval_every": 0,  # steps between evaluations on the held-out sets; 0 evaluates only at the end
+            **_optimizer(1e-3),
+        }
+    )
+
+
+def _select() -> ConfigDict:
+    return ConfigDict(
+        {
+            "share": 0.3,  # share of the buffer, by highest perplexity of its answer, that the search takes
+            "limit": 0,  # examples at most; 0 is no limit
+        }
+    )
+
+
+def _search() -> ConfigDict:
+    return ConfigDict(
+        {
+            "samples": 3,  # n: completions drawn at each expansion
+            "iterations": 5,  # expansions per tree
+            "temperature": 1.0,  # of sampling; priors are always taken at 1
+            "top_p": 1.0,  # smallest set of tokens with this probability is sampled from; 1 is all of them
+            "c_puct": 1.0,  # weight of the prior against the value in the selection
+            "prior_length_power": 1.25,  # a fragment's log-probability is divided by its length to this power
+            "expansions_max": 2,  # E_max: expansions at one node, after which it is open no longer of itself
+            "max_depth": 0,  # fragments below which nothing is expanded; 0 is no limit
+            "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
+            "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
+            "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
+            "trees": 32,  # trees grown side by side
+            "branches": 12,  # completions decoded side by side in each tree
+            "arena_tokens": 512,  # tokens that a tree can hold beside its prompt
+        }
+    )
+
+
+def _pairs() -> ConfigDict:
+    return ConfigDict(
+        {
+            "min_gap": 0.0,  # smallest difference in Q between chosen and rejected
+            "per_tree_max": 8,  # pairs of one tree at most, those with the largest gap; 0 is no limit
+            "ground_truth_stand_in": False,  # where no sampled child is right, the ground truth's is the chosen one
+        }
+    )
+
+
+def _prefer() -> ConfigDict:
+    return ConfigDict(
+        {
+            "loss": "simpo",  # simpo or dpo
+            "beta": 2.5,  # scale of the reward
+            "gamma": 0.5,  # simpo's margin, absolute
+            "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
+            "epochs": 2,  # passes over the pairs
+            **_optimizer(1e-5),
+        }
+    )

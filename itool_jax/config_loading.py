@@ -1,0 +1,214 @@
+"""Config files and command-line overrides: reading them, checking every key and type, and their JSON form."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+import runpy
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from itool_jax.config import CHOICES, OPEN_MAPPINGS, default_config
+from itool_jax.errors import UserError
+
+_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_COMMAND_LINE = "the command line"
+_ROUND = re.compile(r"round_overrides\.round_\d{3}\.")
+
+
+def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
+    """The locked config of `FILE` or `FILE:MODE`, with overrides such as `--config.round.search.samples=4` applied.
+
+    Raises UserError where the file is missing or fails, where a key is unknown (naming the nearest known one) and where
+    a value has another type than its default or is none of its choices.
+    """
+    match = re.fullmatch(r"(.*\.py):(.*)", spec)
+    file, arguments = (match[1], (match[2],)) if match else (spec, ())
+    config = _run_config_file(file, arguments)
+    check_config(config, where=file)
+    for override in overrides:
+        _apply(config, override)
+    return config.lock()
+
+
+def check_config(config: Any, where: str) -> None:
+    """Raises UserError unless `config` has exactly the keys of `default_config`, each with a value that may stand there."""
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{where}: get_config returned {type(config).__name__}; expected a ConfigDict")
+    leaves = flatten(config)
+    for key, value in leaves.items():
+        if key not in OPEN_MAPPINGS:
+            check_value(key, value, where)
+    for key in known_keys():
+        if key not in leaves and key not in OPEN_MAPPINGS:
+            raise UserError(f"{where}: the config lacks the key {key!r}; start from itool_jax.config.default_config()")
+
+
+def check_value(key: str, value: Any, where: str) -> None:
+    """Raises UserError where the key is unknown, or where the value has the wrong type or is none of its choices."""
+    default = _default_at(key, where)
+    if not _fits(value, default):
+        raise _wrong_type(key, default, repr(value), where)
+    key_in_tree = _ROUND.sub("round.", key)
+    choices = CHOICES.get(key_in_tree)
+    if choices and value not in choices:
+        raise UserError(f"{where}: config.{key} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+    if key_in_tree.endswith("share") and not 0 <= value <= 1:
+        raise UserError(f"{where}: config.{key} is {value}; expected a share between 0 and 1")
+
+
+@functools.cache
+def known_keys() -> Mapping[str, Any]:
+    """Dotted path and default of every key."""
+    return flatten(default_config())
+
+
+def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
+    """Every leaf by its dotted path; an empty mapping is a leaf."""
+    leaves: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, ConfigDict | Mapping) and len(value):
+            leaves |= flatten(value, f"{prefix}{name}.")
+        else:
+            leaves[f"{prefix}{name}"] = value
+    return leaves
+
+
+def nearest(key: str) -> str | None:
+    """The known dotted path closest to `key`: by its whole path, failing that by its last name; None if none is close."""
+    groups = {key.rpartition(".")[0] for key in known_keys()} - {""}
+    paths = [*known_keys(), *sorted(groups)]
+    whole = difflib.get_close_matches(key, paths, n=1, cutoff=0.75)
+    if whole:
+        return whole[0]
+    by_name = {path.rpartition(".")[2]: path for path in reversed(paths)}
+    last = difflib.get_close_matches(key.rpartition(".")[2], by_name, n=1, cutoff=0.6)
+    return by_name[last[0]] if last else None
+
+
+def config_to_json(config: ConfigDict) -> dict[str, Any]:
+    """The config as plain JSON values; tuples become lists."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def config_from_json(values: Mapping[str, Any], where: str) -> ConfigDict:
+    """The inverse of `config_to_json`, checked as a config file is."""
+    config = default_config()
+    try:
+        config.update(values)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        reason = _translated(error, where)
+        raise UserError(f"{reason} Was it written by another version of itool-jax?") from error
+    check_config(config, where)
+    return config.lock()
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Keys at which two configs in JSON form differ, with both values ("(absent)" where one has no such key)."""
+    a, b = flatten(ours), flatten(theirs)
+    pairs = ((key, a.get(key, "(absent)"), b.get(key, "(absent)")) for key in sorted(a.keys() | b.keys()))
+    return [(key, mine, other) for key, mine, other in pairs if mine != other]
+
+
+def _run_config_file(file: str, arguments: tuple[str, ...]) -> Any:
+    if not Path(file).is_file():
+        found = "is a folder" if Path(file).is_dir() else "does not exist"
+        raise UserError(
+            f"the config file {file} {found} (looked from {Path.cwd()}); "
+            "expected a Python file with a function get_config(mode), such as configs/quickstart.py"
+        )
+    try:
+        get_config = runpy.run_path(file, run_name="itool_jax_config_file").get("get_config")
+        if not callable(get_config):
+            raise UserError("expected a function get_config(mode), found none")
+        return get_config(*arguments)
+    except SyntaxError as error:
+        raise UserError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(file).resolve()]
+        raise _translated(error, f"{file}, line {lines[-1]}" if lines else file) from error
+
+
+def _apply(config: ConfigDict, override: str) -> None:
+    """Sets one key to the text given, read by the type of the key's default."""
+    name, assigned, text = override.partition("=")
+    key = name.partition(".")[2]
+    default = _default_at(key, _COMMAND_LINE)
+    if not assigned:
+        if not isinstance(default, bool):
+            raise UserError(f"{_COMMAND_LINE}: {name} has no value; write {name}=VALUE")
+        text = "true"
+    value = _read(key, text, default)
+    check_value(key, value, _COMMAND_LINE)
+    *groups, leaf = key.split(".")
+    with config.unlocked():
+        group = config
+        for part in groups:
+            if part not in group:
+                group[part] = ConfigDict()
+            group = group[part]
+        group[leaf] = value
+
+
+def _read(key: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return _TRUTH[text.lower()]
+        if isinstance(default, tuple):
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        return type(default)(text)
+    except (KeyError, ValueError):
+        raise _wrong_type(key, default, repr(text), _COMMAND_LINE) from None
+
+
+def _default_at(key: str, where: str) -> Any:
+    """The default of a key, also of one in an open mapping; raises UserError for a key that cannot be."""
+    known = known_keys()
+    if key.startswith("data.heldout.") and key.count(".") == 2:
+        return ""
+    key_in_tree = _ROUND.sub("round.", key)
+    if key_in_tree not in known or isinstance(known[key_in_tree], ConfigDict):
+        raise _unknown_key(key, where)
+    return known[key_in_tree]
+
+
+def _unknown_key(key: str, where: str) -> UserError:
+    if any(path.startswith(f"{key}.") for path in known_keys()) or key in OPEN_MAPPINGS:
+        return UserError(f"{where}: config.{key} is a group of keys; give one of them, as in config.{key}.NAME")
+    prefix = _ROUND.match(key)
+    near = nearest(_ROUND.sub("round.", key))
+    if near and prefix and near.startswith("round."):
+        near = prefix[0] + near.removeprefix("round.")
+    hint = f"Did you mean config.{near}?" if near else "itool_jax/config.py lists every key."
+    return UserError(f"{where}: there is no config key {key!r}. {hint}")
+
+
+def _translated(error: Exception, where: str) -> UserError:
+    """What ml_collections or the config file itself raised, in our words."""
+    text = " ".join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, UserError):
+        return UserError(f"{where}: {text}")
+    if missing := re.search(r'Key "([^"]+)" does not exist', text):
+        return _unknown_key(missing[1], where)
+    if cast := re.search(r"field '(\w+)'.*?\)\. (.*) is of original type .* to type <class '(\w+)'>", text):
+        kind = next((words for known, words in _KINDS.items() if known.__name__ == cast[3]), "a group of keys")
+        return UserError(f"{where}: the config key {cast[1]!r} expects {kind}, found {cast[2]!r}.")
+    return UserError(f"{where}: {type(error).__name__}: {text}")
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return type(value) is type(default)
+
+
+def _wrong_type(key: str, default: Any, found: str, where: str) -> UserError:
+    return UserError(f"{where}: config.{key} expects {_KINDS[type(default)]} (its default is {default!r}), found {found}")

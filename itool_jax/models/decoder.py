@@ -1,0 +1,167 @@
+"""One Flax decoder of the Llama family: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU (Touvron 2023).
+
+A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of a
+tree. The KV cache is an argument and a result, [L, B, K, C, H]; it rides in the carry of the layer scan, so that a step
+updates it in place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Bool, Float, Int
+
+from itool_jax.models.config import DecoderConfig, LoraConfig
+
+
+class KVCache(NamedTuple):
+    """Keys and values of every layer, [L, B, K, C, H], C columns a row."""
+
+    k: jax.Array
+    v: jax.Array
+
+
+def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
+    shape = (cfg.layers, rows, cfg.kv_heads, columns, cfg.head_dim)
+    return KVCache(jnp.zeros(shape, cfg.dtype), jnp.zeros(shape, cfg.dtype))
+
+
+class Linear(nn.Module):
+    """A linear map over the last `contract` axes; with adapters in the "lora" collection, their low-rank map is added."""
+
+    out: tuple[int, ...]
+    lora: LoraConfig | None
+    contract: int = 1
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        fan_in = x.shape[-self.contract :]
+        init = nn.initializers.variance_scaling(
+            1.0, "fan_in", "normal", in_axis=tuple(range(self.contract)), out_axis=tuple(range(self.contract, self.contract + len(self.out)))
+        )
+        kernel = self.param("kernel", init, (*fan_in, *self.out), jnp.float32)
+        y = jnp.tensordot(x, kernel.astype(self.dtype), self.contract)
+        if self.lora is not None and self.has_variable("lora", "a"):
+            a, b = self.get_variable("lora", "a"), self.get_variable("lora", "b")
+            down = jnp.tensordot(x, a.astype(self.dtype), self.contract)
+            y = y + self.lora.scale * jnp.tensordot(down, b.astype(self.dtype), 1)
+        return y
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * scale, computed in f32 (Zhang and Sennrich 2019)."""
+
+    eps: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:], jnp.float32)
+        x32 = x.astype(jnp.float32)
+        return (x32 * jax.lax.rsqrt(jnp.mean(x32**2, -1, keepdims=True) + self.eps) * scale).astype(x.dtype)
+
+
+def rotate(x_BSNH: jax.Array, cos_BSH: jax.Array, sin_BSH: jax.Array) -> jax.Array:
+    """Rotary position embedding in the half-split form (Su et al. 2021)."""
+    left, right = jnp.split(x_BSNH, 2, axis=-1)
+    cos, sin = cos_BSH[:, :, None], sin_BSH[:, :, None]
+    return jnp.concatenate([left * cos - right * sin, right * cos + left * sin], -1).astype(x_BSNH.dtype)
+
+
+def attend(q_BSNH: jax.Array, k_BKCH: jax.Array, v_BKCH: jax.Array, mask_BSC: jax.Array) -> jax.Array:
+    """Grouped-query attention under a mask, softmax in f32; returns [B, S, N, H]."""
+    B, S, N, H = q_BSNH.shape
+    K = k_BKCH.shape[1]
+    q_BKGSH = q_BSNH.reshape(B, S, K, N // K, H).transpose(0, 2, 3, 1, 4)
+    scores = jnp.einsum("BKGSH,BKCH->BKGSC", q_BKGSH, k_BKCH, preferred_element_type=jnp.float32) * H**-0.5
+    scores = jnp.where(mask_BSC[:, None, None], scores, jnp.finfo(jnp.float32).min)
+    weights = jax.nn.softmax(scores, axis=-1).astype(v_BKCH.dtype)
+    mixed = jnp.einsum("BKGSC,BKCH->BKGSH", weights, v_BKCH)
+    return mixed.transpose(0, 3, 1, 2, 4).reshape(B, S, N, H)
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward with residuals; scanned over L with (hidden, cache) as carry."""
+
+    cfg: DecoderConfig
+    lora: LoraConfig | None
+
+    @nn.compact
+    def __call__(self, carry, layer, rope, mask_BSC, columns_BS):
+        x_BSD, cache = carry
+        cfg = self.cfg
+
+        def linear(name: str, *out: int, contract: int = 1) -> Linear:
+            return Linear(out, self.lora, contract, cfg.dtype, name=name)
+
+        h_BSD = RMSNorm(cfg.norm_eps, name="attention_norm")(x_BSD)
+        q_BSNH = rotate(linear("q", cfg.heads, cfg.head_dim)(h_BSD), *rope)
+        k_BSKH = rotate(linear("k", cfg.kv_heads, cfg.head_dim)(h_BSD), *rope)
+        v_BSKH = linear("v", cfg.kv_heads, cfg.head_dim)(h_BSD)
+        if cache is None:
+            k_BKCH, v_BKCH = k_BSKH.swapaxes(1, 2), v_BSKH.swapaxes(1, 2)
+        else:
+            rows_B1 = jnp.arange(x_BSD.shape[0])[:, None]
+            where = (layer, rows_B1, slice(None), columns_BS)
+            cache = KVCache(cache.k.at[where].set(k_BSKH, mode="drop"), cache.v.at[where].set(v_BSKH, mode="drop"))
+            k_BKCH, v_BKCH = cache.k[layer], cache.v[layer]
+        mixed_BSNH = attend(q_BSNH, k_BKCH, v_BKCH, mask_BSC)
+        x_BSD = x_BSD + linear("o", cfg.dim, contract=2)(mixed_BSNH)
+        h_BSD = RMSNorm(cfg.norm_eps, name="ffn_norm")(x_BSD)
+        gated_BSF = nn.silu(linear("gate", cfg.ffn)(h_BSD)) * linear("up", cfg.ffn)(h_BSD)
+        return (x_BSD + linear("down", cfg.dim)(gated_BSF), cache), None
+
+
+_REMAT_POLICIES = {"dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable, "full": None}
+
+
+class Decoder(nn.Module):
+    """Tokens to hidden states to logits. Without a cache, tokens attend to the tokens of the call (C = S)."""
+
+    cfg: DecoderConfig
+    lora: LoraConfig | None = None
+
+    def setup(self) -> None:
+        cfg = self.cfg
+        self.embedding = self.param("embedding", nn.initializers.normal(0.02), (cfg.vocab_size, cfg.dim), jnp.float32)
+        if not cfg.tied:
+            self.head = self.param("head", nn.initializers.normal(0.02), (cfg.dim, cfg.vocab_size), jnp.float32)
+        layer = Layer
+        if cfg.remat != "none":
+            layer = nn.remat(Layer, policy=_REMAT_POLICIES[cfg.remat], prevent_cse=False)
+        self.layers = nn.scan(
+            layer,
+            variable_axes={"params": 0, "lora": 0},
+            split_rngs={"params": True},
+            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),
+            length=cfg.layers,
+        )(cfg, self.lora)
+        self.final_norm = RMSNorm(cfg.norm_eps)
+
+    def __call__(
+        self,
+        tokens_BS: Int[Array, "B S"],
+        positions_BS: Int[Array, "B S"],
+        mask_BSC: Bool[Array, "B S C"],
+        cache: KVCache | None = None,
+        columns_BS: Int[Array, "B S"] | None = None,
+    ) -> tuple[Float[Array, "B S D"], KVCache | None]:
+        """Final hidden states and the cache with this call's keys and values written at `columns_BS`.
+
+        A column index of C or more writes nothing. Queries see the cache as it is after the write, under `mask_BSC`.
+        """
+        cfg = self.cfg
+        inverse_H = cfg.rope_theta ** (-jnp.arange(0, cfg.head_dim, 2, dtype=jnp.float32) / cfg.head_dim)
+        angles_BSH = positions_BS[..., None].astype(jnp.float32) * inverse_H
+        rope = (jnp.cos(angles_BSH), jnp.sin(angles_BSH))
+        x_BSD = self.embedding[tokens_BS].astype(cfg.dtype)
+        (x_BSD, cache), _ = self.layers((x_BSD, cache), jnp.arange(cfg.layers), rope, mask_BSC, columns_BS)
+        return self.final_norm(x_BSD), cache
+
+    def logits(self, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
+        """Next-token logits in f32."""
+        head = self.embedding.T if self.cfg.tied else self.head
+        return jnp.matmul(hidden, head.astype(self.cfg.dtype), preferred_element_type=jnp.float32)

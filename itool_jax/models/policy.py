@@ -1,0 +1,95 @@
+"""A policy: a decoder with its weights, and with adapters where only those are trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.decoder import Decoder, KVCache
+
+PyTree = Any
+
+
+@struct.dataclass
+class Policy:
+    """pi: the static decoder, its parameters [L, ...] stacked over layers, and LoRA adapters or None."""
+
+    decoder: Decoder = struct.field(pytree_node=False)
+    params: PyTree
+    adapters: PyTree | None = None
+
+    @property
+    def config(self) -> DecoderConfig:
+        return self.decoder.cfg
+
+    @property
+    def variables(self) -> PyTree:
+        return {"params": self.params} | ({} if self.adapters is None else {"lora": self.adapters})
+
+    @property
+    def trainable(self) -> PyTree:
+        """What training differentiates: the adapters where there are any, else all parameters."""
+        return self.params if self.adapters is None else self.adapters
+
+    def with_trainable(self, tree: PyTree) -> Policy:
+        return self.replace(params=tree) if self.adapters is None else self.replace(adapters=tree)  # pyright: ignore
+
+    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: KVCache | None = None, columns_BS=None):
+        """Final hidden states [B, S, D] and the updated cache; see `Decoder.__call__`."""
+        return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask_BSC, cache, columns_BS)
+
+    def logits(self, hidden: jax.Array) -> jax.Array:
+        """Next-token logits [..., V] in f32."""
+        return self.decoder.apply(self.variables, hidden, method="logits")  # pyright: ignore
+
+
+def init_policy(cfg: DecoderConfig, seed: int) -> Policy:
+    """A policy with random weights."""
+    decoder = Decoder(cfg)
+    one = jnp.zeros((1, 1), jnp.int32)
+    params = jax.jit(decoder.init)(jax.random.key(seed), one, one, jnp.ones((1, 1, 1), bool))["params"]
+    return Policy(decoder, params)
+
+
+def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
+    """The same policy with fresh LoRA adapters on all linear layers: A random, B zero, so nothing changes yet."""
+    keys = iter(jax.random.split(jax.random.key(seed), len(policy.params["layers"])))
+
+    def adapter(name: str, kernel: jax.Array) -> dict[str, jax.Array]:
+        fan_in = kernel.shape[1:3] if name == "o" else kernel.shape[1:2]
+        fan_out = kernel.shape[1 + len(fan_in) :]
+        bound = jnp.sqrt(3.0 / jnp.prod(jnp.array(fan_in)))
+        a = jax.random.uniform(next(keys), (kernel.shape[0], *fan_in, lora.rank), jnp.float32, -bound, bound)
+        return {"a": a, "b": jnp.zeros((kernel.shape[0], lora.rank, *fan_out), jnp.float32)}
+
+    layers = {
+        name: adapter(name, leaf["kernel"]) for name, leaf in policy.params["layers"].items() if "kernel" in leaf
+    }
+    return Policy(Decoder(policy.config, lora), policy.params, {"layers": layers})
+
+
+def merge_adapters(policy: Policy) -> Policy:
+    """The policy with its adapters folded into the weights: W + (alpha / rank) A B."""
+    if policy.adapters is None or policy.decoder.lora is None:
+        return policy
+    layers = dict(policy.params["layers"])
+    for name, adapter in policy.adapters["layers"].items():
+        kernel = layers[name]["kernel"]
+        a, b = adapter["a"], adapter["b"]
+        delta = jax.vmap(lambda a, b: jnp.tensordot(a, b, 1))(a, b) * policy.decoder.lora.scale
+        layers[name] = {"kernel": (kernel + delta.astype(kernel.dtype))}
+    return Policy(Decoder(policy.config), {**policy.params, "layers": layers})
+
+
+def count_parameters(tree: PyTree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def with_remat(policy: Policy, remat: str) -> Policy:
+    """The same policy under another rematerialisation policy."""
+    return policy.replace(decoder=Decoder(replace(policy.config, remat=remat), policy.decoder.lora))  # pyright: ignore

@@ -1,0 +1,119 @@
+"""The device mesh ("data", "fsdp", "tensor") and the one table that maps logical axes of parameters onto it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from itool_jax.errors import UserError
+
+AXES = ("data", "fsdp", "tensor")
+BATCH = ("data", "fsdp")
+
+# Which mesh axis each logical axis lies over; None is replicated.
+RULES: dict[str, str | None] = {
+    "layer": None,
+    "vocab": "tensor",
+    "embed": "fsdp",
+    "heads": "tensor",
+    "kv_heads": "tensor",
+    "head": None,
+    "ffn": "tensor",
+    "rank": None,
+    "norm": None,
+}
+
+# Logical axes of every parameter by its name in the tree; adapters derive theirs from the kernel's.
+LOGICAL: dict[str, tuple[str, ...]] = {
+    "embedding": ("vocab", "embed"),
+    "head": ("embed", "vocab"),
+    "q": ("layer", "embed", "heads", "head"),
+    "k": ("layer", "embed", "kv_heads", "head"),
+    "v": ("layer", "embed", "kv_heads", "head"),
+    "o": ("layer", "heads", "head", "embed"),
+    "gate": ("layer", "embed", "ffn"),
+    "up": ("layer", "embed", "ffn"),
+    "down": ("layer", "ffn", "embed"),
+    "attention_norm": ("layer", "norm"),
+    "ffn_norm": ("layer", "norm"),
+    "final_norm": ("norm",),
+}
+
+
+def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
+    """A mesh over all devices; one size may be -1 and takes what is left."""
+    sizes, devices = [data, fsdp, tensor], jax.devices()
+    if sizes.count(-1) > 1 or any(size == 0 or size < -1 for size in sizes):
+        raise UserError(f"mesh sizes {dict(zip(AXES, sizes, strict=True))}: each is at least 1, and one may be -1")
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = max(1, len(devices) // int(np.prod([s for s in sizes if s != -1])))
+    if int(np.prod(sizes)) != len(devices):
+        raise UserError(
+            f"a mesh of {' x '.join(f'{a}={s}' for a, s in zip(AXES, sizes, strict=True))} needs {int(np.prod(sizes))} "
+            f"devices, found {len(devices)}: set config.mesh so that the product is {len(devices)}"
+        )
+    return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+
+
+def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:
+    """Logical axis names of the parameter or adapter at this path of a policy's tree."""
+    names = [str(getattr(key, "key", getattr(key, "name", key))) for key in path]
+    owner = next((name for name in reversed(names) if name in LOGICAL), None)
+    if owner is None:
+        raise KeyError(f"no logical axes for parameter {'/'.join(names)}: add it to LOGICAL in parallel/mesh.py")
+    axes = LOGICAL[owner]
+    contract = 2 if owner == "o" else 1
+    if names[-1] == "a":
+        return (*axes[: 1 + contract], "rank")
+    if names[-1] == "b":
+        return ("layer", "rank", *axes[1 + contract :])
+    return axes
+
+
+def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) -> P:
+    """Mesh axes for a parameter; an axis whose size does not divide is replicated (KV heads on a wide tensor axis).
+
+    Raises ValueError where two axes of one parameter fall on the same mesh axis, or where the ranks differ.
+    """
+    if len(axes) != len(shape):
+        raise ValueError(f"axes {axes} do not name the dimensions of shape {shape}")
+    chosen = [RULES[axis] for axis in axes]
+    used = [axis for axis in chosen if axis is not None]
+    if len(used) != len(set(used)):
+        raise ValueError(f"two of the axes {axes} map to one mesh axis: {chosen}")
+    return P(*(m if m and size % mesh.shape[m] == 0 else None for m, size in zip(chosen, shape, strict=True)))
+
+
+def shardings(tree: Any, mesh: Mesh) -> Any:
+    """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments)."""
+
+    def one(path, leaf):
+        if leaf.ndim == 0:
+            return NamedSharding(mesh, P())
+        return NamedSharding(mesh, partition_spec(logical_axes(path), leaf.shape, mesh))
+
+    return jax.tree_util.tree_map_with_path(one, tree)
+
+
+def shard(tree: Any, mesh: Mesh) -> Any:
+    """Lays a tree of parameters out over the mesh."""
+    return jax.device_put(tree, shardings(tree, mesh))
+
+
+def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:
+    """Puts host arrays on the mesh with dimension `axis` over (data, fsdp); every process gives its own rows."""
+
+    def put(x):
+        sharding = NamedSharding(mesh, P(*([None] * axis), BATCH))
+        return jax.make_array_from_process_local_data(sharding, np.asarray(x))
+
+    return jax.tree.map(put, batch)
+
+
+def batch_divisor(mesh: Mesh) -> int:
+    """Rows of a batch must be a multiple of this."""
+    return mesh.shape["data"] * mesh.shape["fsdp"]

@@ -1,0 +1,103 @@
+"""The training loop: batches in, a trained policy out; resumable at any step, metrics handled one step late."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grain
+import jax
+from etils import epath
+from jax.sharding import Mesh
+
+from itool_jax.errors import UserError
+from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import shard, shard_batch
+from itool_jax.training.checkpoints import TrainingCheckpoints
+from itool_jax.training.objectives import ObjectiveFn
+from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
+
+OnStep = Callable[[int, dict[str, float]], None]
+OnEval = Callable[[int, Policy], None]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a stage trains.
+
+    checkpoint_every  steps between saved states
+    eval_every        steps between calls of `on_eval`; 0 for never
+    """
+
+    optimizer: OptimizerConfig
+    checkpoint_every: int = 200
+    eval_every: int = 0
+
+
+def fit(
+    policy: Policy,
+    objective: ObjectiveFn,
+    batches: grain.MapDataset,
+    cfg: FitConfig,
+    mesh: Mesh,
+    directory: epath.PathLike,
+    on_step: OnStep = lambda step, metrics: None,
+    on_eval: OnEval = lambda step, policy: None,
+) -> Policy:
+    """Trains over all of `batches` and returns the policy; goes on from the newest state in `directory`.
+
+    `on_step` receives step and metrics (loss, grad_norm, rate in steps/s, ...) after the next step was dispatched.
+    Raises UserError where a loss is no longer finite.
+    """
+    optimizer = make_optimizer(cfg.optimizer)
+    step_fn = make_train_step(objective, optimizer)
+    policy = policy.replace(params=shard(policy.params, mesh))  # pyright: ignore
+    iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)))
+    checkpoints = TrainingCheckpoints(directory, cfg.checkpoint_every)
+    try:
+        state = checkpoints.restore(init_state(policy, optimizer, mesh), iterator)
+        frozen = frozen_part(policy)
+        report = _LateReport(on_step)
+        with jax.set_mesh(mesh):
+            for step in range(int(state.step) + 1, len(batches) + 1):
+                batch = shard_batch(next(iterator), mesh, axis=1)
+                state, metrics = step_fn(state, frozen, batch)
+                report.later(step, metrics)
+                checkpoints.save(step, state, iterator)
+                if cfg.eval_every and step % cfg.eval_every == 0:
+                    on_eval(step, policy.with_trainable(state.trainable))
+        report.flush()
+    finally:
+        checkpoints.close()
+    return policy.with_trainable(state.trainable)
+
+
+class _LateReport:
+    """Holds a step's metrics until the next step is on its way, so that the device never waits for the host."""
+
+    def __init__(self, on_step: OnStep):
+        self._on_step = on_step
+        self._waiting: tuple[int, dict[str, Any]] | None = None
+        self._last = time.monotonic()
+
+    def later(self, step: int, metrics: dict[str, Any]) -> None:
+        self.flush()
+        self._waiting = (step, metrics)
+
+    def flush(self) -> None:
+        if self._waiting is None:
+            return
+        step, metrics = self._waiting
+        self._waiting = None
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        if not math.isfinite(values["loss"]):
+            raise UserError(
+                f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
+                "Lower the learning rate or the clip norm; the same command goes on from the last checkpoint."
+            )
+        now = time.monotonic()
+        values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
+        self._on_step(step, values)

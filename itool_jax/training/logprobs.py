@@ -1,0 +1,61 @@
+"""Log-probabilities of packed forests: the one function behind SFT, perplexity and preference losses."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from itool_jax.forest import PackedForest
+from itool_jax.models.policy import Policy
+
+
+def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
+    """Token i sees token j iff j <= i < end[j]: its own past, its ancestors, and nothing of siblings or other trees."""
+    i = jnp.arange(end_BS.shape[1])
+    return (i[None, None, :] <= i[None, :, None]) & (i[None, :, None] < end_BS[:, None, :])
+
+
+def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = 256) -> Float[Array, "B S"]:
+    """log pi of every token given the path before it, f32; meaningless where a token has no predecessor.
+
+    The logits of only `chunk` tokens a row exist at a time, forward and backward.
+    """
+    hidden_BSD, _ = policy.hidden(forest.tokens, forest.positions, ancestor_mask(forest.end))
+    before_BSD = jnp.take_along_axis(hidden_BSD, forest.predecessor[..., None], axis=1)
+    B, S, D = before_BSD.shape
+    chunk = min(chunk, S)
+    pad = -S % chunk
+    before = jnp.pad(before_BSD, ((0, 0), (0, pad), (0, 0))).reshape(B, -1, chunk, D).swapaxes(0, 1)
+    tokens = jnp.pad(forest.tokens, ((0, 0), (0, pad))).reshape(B, -1, chunk).swapaxes(0, 1)
+
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def read(_, piece):
+        hidden, token = piece
+        logits = policy.logits(hidden)
+        picked = jnp.take_along_axis(logits, token[..., None], axis=-1)[..., 0]
+        return None, picked - jax.nn.logsumexp(logits, axis=-1)
+
+    _, logprobs = jax.lax.scan(read, None, (before, tokens))
+    return logprobs.swapaxes(0, 1).reshape(B, S + pad)[:, :S]
+
+
+def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> tuple[Array, Array]:
+    """Summed log-probability and length in tokens of every completion, both [B, C]; 0 and 0 for unused ones."""
+    R = forest.select.shape[2]
+
+    def by_node(values_S, node_S):
+        return jax.ops.segment_sum(values_S, node_S, num_segments=R)
+
+    sums_BR = jax.vmap(by_node)(logprobs_BS, forest.node)
+    counts_BR = jax.vmap(by_node)(jnp.ones_like(logprobs_BS), forest.node)
+    total = functools.partial(jnp.einsum, "BCR,BR->BC", forest.select)
+    return total(sums_BR), total(counts_BR)
+
+
+@jax.jit
+def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
+    """Summed log-probability and length of every completion of a batch, forward only."""
+    return completion_sums(token_logprobs(policy, forest), forest)

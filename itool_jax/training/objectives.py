@@ -1,0 +1,84 @@
+"""What a training step minimises: weighted sums over a batch of forests, and the weight to divide them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from itool_jax.forest import PackedForest
+from itool_jax.models.policy import Policy
+from itool_jax.training import losses
+from itool_jax.training.logprobs import completion_sums, token_logprobs
+
+
+class Objective(NamedTuple):
+    """`total` / `weight` is the loss; each metric is a sum that is divided by `weight` likewise."""
+
+    total: Float[Array, ""]
+    weight: Float[Array, ""]
+    metrics: dict[str, Float[Array, ""]]
+
+
+ObjectiveFn = Callable[[Policy, Any], Objective]
+
+
+def sft(policy: Policy, forest: PackedForest) -> Objective:
+    """-log pi(y | q, T), averaged over the weighted tokens of the whole batch."""
+    logprobs_BS = token_logprobs(policy, forest)
+    return Objective(-jnp.sum(logprobs_BS * forest.weight), jnp.sum(forest.weight), {})
+
+
+class PreferenceBatch(NamedTuple):
+    """Forests with the pairs that their completions form.
+
+    pairs      int32 [B, Q, 2]  (chosen, rejected) completions of the row
+    weight     float32 [B, Q]   what a pair counts; 0 is padding
+    reference  float32 [B, C]   summed log-probs of the completions under the reference policy
+    """
+
+    forest: PackedForest
+    pairs: jax.Array
+    weight: jax.Array
+    reference: jax.Array
+
+
+def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> ObjectiveFn:
+    """The objective of a preference step: `loss` ("simpo" or "dpo") plus `sft_weight` times the SFT term on y_w."""
+
+    def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
+        sums_BC, lengths_BC = completion_sums(token_logprobs(policy, batch.forest), batch.forest)
+
+        def sides(values_BC):
+            picked = jnp.take_along_axis(values_BC[:, None], batch.pairs, axis=2)
+            return picked[..., 0], picked[..., 1]
+
+        real = batch.weight > 0
+        chosen, rejected = sides(sums_BC)
+        chosen_length, rejected_length = (jnp.where(real, length, 1) for length in sides(lengths_BC))
+        reference_chosen, reference_rejected = sides(batch.reference)
+        if loss == "simpo":
+            per_pair = losses.simpo(chosen, rejected, chosen_length, rejected_length, beta=beta, gamma=gamma)
+            margin = beta * (chosen / chosen_length - rejected / rejected_length)
+        elif loss == "dpo":
+            per_pair = losses.dpo(chosen, rejected, reference_chosen, reference_rejected, beta=beta)
+            margin = beta * (chosen - reference_chosen - rejected + reference_rejected)
+        else:
+            raise ValueError(f"unknown preference loss {loss!r}: expected 'simpo' or 'dpo'")
+        if sft_weight:
+            per_pair = per_pair + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
+        total = lambda value: jnp.sum(jnp.where(real, value * batch.weight, 0.0))
+        metrics = {
+            "accuracy": total((margin > 0).astype(jnp.float32)),
+            "margin": total(margin),
+            "chosen_logprob": total(chosen / chosen_length),
+            "rejected_logprob": total(rejected / rejected_length),
+            "chosen_drift": total(chosen - reference_chosen),
+            "rejected_drift": total(rejected - reference_rejected),
+        }
+        return Objective(total(per_pair), jnp.sum(batch.weight), metrics)
+
+    return objective

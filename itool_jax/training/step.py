@@ -1,0 +1,110 @@
+"""The jitted, sharded training step and its optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from itool_jax.models.policy import Policy
+from itool_jax.parallel import mesh as meshes
+from itool_jax.training.objectives import ObjectiveFn
+
+PyTree = Any
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up over `warmup_fraction` of the steps and cosine decay to `final_fraction` of the rate."""
+
+    learning_rate: float
+    steps: int
+    warmup_fraction: float = 0.1
+    final_fraction: float = 0.0
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    b2: float = 0.95
+
+    def schedule(self) -> optax.Schedule:
+        warmup = min(self.steps - 1, max(1, round(self.warmup_fraction * self.steps))) if self.steps > 1 else 0
+        return optax.warmup_cosine_decay_schedule(
+            0.0 if warmup else self.learning_rate,
+            self.learning_rate,
+            warmup,
+            max(self.steps, 1),
+            self.learning_rate * self.final_fraction,
+        )
+
+
+def make_optimizer(cfg: OptimizerConfig) -> optax.GradientTransformation:
+    """Clipping by global norm, then AdamW; norms' scales are not decayed."""
+
+    def decayed(tree: PyTree) -> PyTree:
+        return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "scale", tree)
+
+    return optax.chain(
+        optax.clip_by_global_norm(cfg.clip),
+        optax.adamw(cfg.schedule(), b2=cfg.b2, weight_decay=cfg.weight_decay, mask=decayed),
+    )
+
+
+@struct.dataclass
+class TrainState:
+    """What a step changes: the trainable tree, the optimiser's moments over it, and the count of steps done."""
+
+    trainable: PyTree
+    moments: PyTree
+    step: jax.Array
+
+
+def init_state(policy: Policy, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """A fresh state laid out over the mesh; moments lie as their parameters do.
+
+    The trainable tree is copied: the step donates it, and the policy stays usable.
+    """
+    trainable = jax.tree.map(jnp.copy, meshes.shard(policy.trainable, mesh))
+    moments = jax.eval_shape(optimizer.init, trainable)
+    moments = jax.jit(optimizer.init, out_shardings=meshes.shardings(moments, mesh))(trainable)
+    return TrainState(trainable, moments, jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, P())))
+
+
+def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformation):
+    """A function (state, frozen policy, batch [A, B, ...]) -> (state, metrics), with the state donated.
+
+    The batch's leading axis A accumulates: gradients and losses are sums over all A parts divided by the sum of weights,
+    so every token (or pair) counts the same wherever it lies.
+    """
+
+    def step(state: TrainState, frozen: Policy, batch: PyTree) -> tuple[TrainState, dict[str, jax.Array]]:
+        def part_total(trainable, part):
+            result = objective(frozen.with_trainable(trainable), part)
+            return result.total, result
+
+        def accumulate(gradient, part):
+            (_, result), more = jax.value_and_grad(part_total, has_aux=True)(state.trainable, part)
+            return jax.tree.map(jnp.add, gradient, more), result
+
+        zero = jax.tree.map(jnp.zeros_like, state.trainable)
+        gradient, results = jax.lax.scan(accumulate, zero, batch)
+        results = jax.tree.map(lambda x: x.sum(0), results)
+        weight = jnp.maximum(results.weight, 1e-8)
+        gradient = jax.tree.map(lambda g: g / weight, gradient)
+        updates, moments = optimizer.update(gradient, state.moments, state.trainable)
+        metrics = {"loss": results.total / weight, "weight": results.weight, "grad_norm": optax.global_norm(gradient)}
+        metrics |= {name: value / weight for name, value in results.metrics.items()}
+        trainable = optax.apply_updates(state.trainable, updates)
+        trainable = jax.tree.map(lambda new, old: new.astype(old.dtype), trainable, state.trainable)
+        return TrainState(trainable, moments, state.step + 1), metrics
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def frozen_part(policy: Policy) -> Policy:
+    """The policy without what training changes, as the step's second argument."""
+    return policy.replace(params=None) if policy.adapters is None else policy.replace(adapters={})  # pyright: ignore
