@@ -95,7 +95,7 @@ def _data() -> ConfigDict:
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees
-            "buffer_share": 0.5,  # share that the rounds select from; the two overlap only where they sum to more than 1
+            "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {
                 "seed": 0,  # of the world: its tools and its conversations
                 "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty

@@ -35,11 +35,11 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     check_config(config, where=file)
     for override in overrides:
         _apply(config, override)
-    return config.lock()
+    return _seal(config)
 
 
 def check_config(config: Any, where: str) -> None:
-    """Raises UserError unless `config` has exactly the keys of `default_config`, each with a value that may stand there."""
+    """Raises UserError unless `config` has just the keys of `default_config`, each with a value that fits there."""
     if not isinstance(config, ConfigDict):
         raise UserError(f"{where}: get_config returned {type(config).__name__}; expected a ConfigDict")
     leaves = flatten(config)
@@ -82,7 +82,7 @@ def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[st
 
 
 def nearest(key: str) -> str | None:
-    """The known dotted path closest to `key`: by its whole path, failing that by its last name; None if none is close."""
+    """The known dotted path closest to `key`: by its whole path, else by its last name; None if none is close."""
     groups = {key.rpartition(".")[0] for key in known_keys()} - {""}
     paths = [*known_keys(), *sorted(groups)]
     whole = difflib.get_close_matches(key, paths, n=1, cutoff=0.75)
@@ -107,7 +107,7 @@ def config_from_json(values: Mapping[str, Any], where: str) -> ConfigDict:
         reason = _translated(error, where)
         raise UserError(f"{reason} Was it written by another version of itool-jax?") from error
     check_config(config, where)
-    return config.lock()
+    return _seal(config)
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -135,6 +135,12 @@ def _run_config_file(file: str, arguments: tuple[str, ...]) -> Any:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(file).resolve()]
         raise _translated(error, f"{file}, line {lines[-1]}" if lines else file) from error
+
+
+def _seal(config: ConfigDict) -> ConfigDict:
+    for name in OPEN_MAPPINGS:
+        config[name].lock()
+    return config.lock()
 
 
 def _apply(config: ConfigDict, override: str) -> None:
@@ -196,9 +202,9 @@ def _translated(error: Exception, where: str) -> UserError:
     text = " ".join(str(error.args[0] if error.args else error).split())
     if isinstance(error, UserError):
         return UserError(f"{where}: {text}")
-    if missing := re.search(r'Key "([^"]+)" does not exist', text):
-        return _unknown_key(missing[1], where)
-    if cast := re.search(r"field '(\w+)'.*?\)\. (.*) is of original type .* to type <class '(\w+)'>", text):
+    if missing := re.search(r'Key "([^"]+)" does not exist|instead of "([^"]+)"', text):
+        return _unknown_key(missing[1] or missing[2], where)
+    if cast := re.search(r"field '(\w+)'.*?\)\. (.*) is of original type .* to type <class '([\w.]+)'>", text):
         kind = next((words for known, words in _KINDS.items() if known.__name__ == cast[3]), "a group of keys")
         return UserError(f"{where}: the config key {cast[1]!r} expects {kind}, found {cast[2]!r}.")
     return UserError(f"{where}: {type(error).__name__}: {text}")
@@ -211,4 +217,5 @@ def _fits(value: Any, default: Any) -> bool:
 
 
 def _wrong_type(key: str, default: Any, found: str, where: str) -> UserError:
-    return UserError(f"{where}: config.{key} expects {_KINDS[type(default)]} (its default is {default!r}), found {found}")
+    kind = _KINDS[type(default)]
+    return UserError(f"{where}: config.{key} expects {kind} (its default is {default!r}), found {found}")

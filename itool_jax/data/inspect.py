@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -21,8 +21,8 @@ from itool_jax.data.problems import Problem, tally
 class Summary:
     """Counts over a data set.
 
-    examples           number of examples; `calling` of them make calls, `prose` answer in words, `multi_turn` come after
-                       an earlier answer or a tool's result
+    examples           number of examples; `calling` of them make calls, `prose` answer in words, `multi_turn` come
+                       after an earlier answer or a tool's result
     duplicates         examples equal to an earlier one in all but id, source and meta
     difficulty         examples by difficulty; likewise `tools` and `calls` by number of candidates and of calls
     tool_characters    median length of the candidate tools as compact JSON
@@ -62,7 +62,7 @@ def summarize(examples: Sequence[Example], problems: Sequence[Problem] = ()) -> 
         calls=_histogram(len(example.calls) for example in examples),
         tool_characters=median(tool_lengths or [0]),
         prompt_characters=median([a + b for a, b in zip(tool_lengths, message_lengths, strict=True)] or [0]),
-        notes=dict(Counter(note.split()[0] for e in examples for note in e.meta.get("notes", ())).most_common()),
+        notes=dict(Counter(kind for example in examples for kind in _note_kinds(example)).most_common()),
         problems=tally(problems),
     )
 
@@ -87,15 +87,20 @@ def show_summary(summary: Summary, console: Console | None = None) -> None:
     console.print(
         f"Median characters: {summary.tool_characters:,.0f} of tools, {summary.prompt_characters:,.0f} of prompt."
     )
-    console.print(_line("Doubtful labels", summary.notes))
-    console.print(_line("Bad rows", summary.problems))
+    console.print(_line("Doubtful labels", summary.notes), markup=False)
+    console.print(_line("Bad rows", summary.problems), markup=False)
 
 
 def _line(title: str, counts: Mapping[str, int]) -> str:
     return f"{title}: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}."
 
 
-def _histogram(numbers) -> dict[int, int]:
+def _note_kinds(example: Example) -> list[str]:
+    notes = example.meta.get("notes")
+    return [str(note).partition(" ")[0] for note in notes] if isinstance(notes, list) else []
+
+
+def _histogram(numbers: Iterable[int]) -> dict[int, int]:
     return dict(sorted(Counter(numbers).items()))
 
 

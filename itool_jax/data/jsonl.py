@@ -32,13 +32,13 @@ def read_examples(path: str | os.PathLike[str]) -> list[Example]:
 
 def scan_examples(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
     """Examples of a file with the problems of its bad rows, which are an error unless `skip_bad`; ids must differ."""
-    seen: dict[str, bool] = {}
+    seen: set[str] = set()
 
     def parse(line: bytes) -> Example:
         example = example_from_json(parse_json(line))
-        if seen.setdefault(example.id, False):
+        if example.id in seen:
             raise RowError("id", f"{describe(example.id)} stands in an earlier row too; ids must be unique")
-        seen[example.id] = True
+        seen.add(example.id)
         return example
 
     rows = read_rows(str(path), read_lines(path), parse, skip_bad=skip_bad)

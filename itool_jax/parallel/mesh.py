@@ -88,20 +88,24 @@ def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) ->
     return P(*(m if m and size % mesh.shape[m] == 0 else None for m, size in zip(chosen, shape, strict=True)))
 
 
-def shardings(tree: Any, mesh: Mesh) -> Any:
-    """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments)."""
+def shardings(tree: Any, mesh: Mesh, only: tuple[str, ...] = AXES) -> Any:
+    """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments).
+
+    Mesh axes that are not in `only` are left out: a search keeps its weights on ("tensor",), gathered once per stage.
+    """
 
     def one(path, leaf):
         if leaf.ndim == 0:
             return NamedSharding(mesh, P())
-        return NamedSharding(mesh, partition_spec(logical_axes(path), leaf.shape, mesh))
+        spec = partition_spec(logical_axes(path), leaf.shape, mesh)
+        return NamedSharding(mesh, P(*(axis if axis in only else None for axis in spec)))
 
     return jax.tree_util.tree_map_with_path(one, tree)
 
 
-def shard(tree: Any, mesh: Mesh) -> Any:
-    """Lays a tree of parameters out over the mesh."""
-    return jax.device_put(tree, shardings(tree, mesh))
+def shard(tree: Any, mesh: Mesh, only: tuple[str, ...] = AXES) -> Any:
+    """Lays a tree of parameters out over the mesh, or over some of its axes."""
+    return jax.device_put(tree, shardings(tree, mesh, only))
 
 
 def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from itool_jax.data.problems import RowError, describe
 from itool_jax.toolcall import parse_calls, write_calls
 from itool_jax.toolcall.types import Parameter, Tool, ToolCall
+from itool_jax.toolcall.values import conforms
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,14})?")
-_INSTANCES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
 
 
 def fit_calls(
@@ -58,7 +50,7 @@ def fit_calls(
 def _fit(value: Any, parameter: Parameter) -> tuple[Any, list[str]]:
     fitted = _read_as(value, parameter.type)
     kinds = ["retyped"] if fitted is not value else []
-    if parameter.type and not _is_a(fitted, parameter.type):
+    if not conforms(fitted, parameter.schema):
         kinds.append("off_type")
     if parameter.enum is not None and fitted not in parameter.enum:
         kinds.append("not_in_enum")
@@ -77,14 +69,11 @@ def _read_as(value: Any, kind: str | None) -> Any:
     return value
 
 
-def _is_a(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return isinstance(value, _INSTANCES.get(kind, (object,)))
-
-
 def _check_written(calls: Sequence[ToolCall], field: str) -> None:
-    text = write_calls(calls)
+    try:
+        text = write_calls(calls)
+    except ValueError as error:
+        raise RowError(field, f"calls that cannot be written as text: {error}") from error
     read = parse_calls(text)
     if read.kind != "calls" or list(read.calls) != list(calls):
         why = read.problem or f"read back as {describe([call.name for call in read.calls])}"

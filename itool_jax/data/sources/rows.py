@@ -57,6 +57,6 @@ def _skip(text: str, position: int) -> int:
 def _broken(path: str | os.PathLike[str], number: int, text: str, position: int, what: str) -> UserError:
     near = text[position : position + 40]
     return UserError(
-        f"{path} is not a whole JSON array: row {number} {what}, near {near!r}. The rows after it cannot be told apart, "
-        "so none can be skipped: mend or fetch the file again."
+        f"{path} is not a whole JSON array: row {number} {what}, near {near!r}. The rows after it cannot be told "
+        "apart, so none can be skipped: mend or fetch the file again."
     )

@@ -28,16 +28,19 @@ _DEEPEST = 20
 
 
 def read_tool(name: str, description: str, properties: Any, required: Any, within: str) -> Tool:
-    """A tool from its JSON parts; raises RowError where a part has another shape or requires an undeclared parameter."""
+    """A tool from its JSON parts; raises RowError where a part has another shape or requires an unknown parameter."""
     if not name.strip():
         raise RowError(f"{within}.name", "empty; expected the tool's name")
     expect(properties, dict, f"{within}.parameters")
     needed = expect([] if required is None else required, list, f"{within}.required")
     for parameter in needed:
-        if parameter not in properties:
-            raise RowError(f"{within}.required", f"{describe(parameter)} is not among the parameters {list(properties)}")
+        if parameter not in list(properties):
+            known = ", ".join(map(str, properties)) or "none"
+            raise RowError(f"{within}.required", f"{describe(parameter)} is not among the parameters: {known}")
     parameters = tuple(
-        Parameter(key, _json_schema(value, f"{within}.parameters.{key}"), key in needed)
+        Parameter(
+            expect(key, str, f"{within}.parameters"), _json_schema(value, f"{within}.parameters.{key}"), key in needed
+        )
         for key, value in properties.items()
     )
     return Tool(name, description, parameters)

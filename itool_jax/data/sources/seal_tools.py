@@ -10,6 +10,7 @@ numbered through the answer, so a tool's description here ends with the names of
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any
@@ -21,7 +22,7 @@ from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.rows import numbered_rows
 from itool_jax.data.sources.schemas import check_names, read_tool
 from itool_jax.toolcall import write_calls
-from itool_jax.toolcall.literals import LiteralError, read_literal
+from itool_jax.toolcall.literals import LiteralReader, Unreadable
 from itool_jax.toolcall.types import Tool, ToolCall
 
 _TOOLS = "api_list = "
@@ -86,7 +87,7 @@ def _prompt(text: str, field: str) -> tuple[tuple[Tool, ...], str]:
     rows, end = _literal_list(text, start + len(_TOOLS), f"{field}.api_list")
     found = _QUERY.fullmatch(text, end)
     if not found or not found[1].strip():
-        raise RowError(f"{field}.task_instruction", f"expected a quoted query and Output:, found {describe(text[end:])}")
+        raise RowError(f"{field}.task_instruction", f"expected a query and Output:, found {describe(text[end:])}")
     tools = tuple(_tool(row, f"{field}.api_list[{i}]") for i, row in enumerate(rows))
     check_names(tools, f"{field}.api_list")
     return tools, found[1]
@@ -122,9 +123,12 @@ def _calls(text: str, field: str) -> tuple[list[ToolCall], list[str]]:
 
 def _literal_list(text: str, start: int, field: str) -> tuple[list[Any], int]:
     try:
-        value, end = read_literal(text, start)
-    except LiteralError as error:
+        value, end = LiteralReader(text).value(start)
+        json.dumps(value, ensure_ascii=False).encode()
+    except Unreadable as error:
         raise RowError(field, f"not a Python literal: {error}") from error
+    except UnicodeEncodeError as error:
+        raise RowError(field, "a string holds half of a surrogate pair, which is no text") from error
     return expect(value, list, field), end
 
 

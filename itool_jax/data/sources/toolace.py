@@ -145,9 +145,8 @@ def _calls(
     role: str, text: str, results: str, tools: Sequence[Tool], field: str
 ) -> tuple[tuple[ToolCall, ...], list[str]]:
     calls = _json_calls(text, field) if role == "function_call" else _written_calls(text, field)
-    if not calls:
-        return (), []
-    return fit_calls(recover_names(calls, tools, results, field), tools, field)
+    calls = recover_names(calls, tools, results, field)
+    return fit_calls(calls, tools, field) if calls else ((), [])
 
 
 def _written_calls(text: str, field: str) -> list[ToolCall]:

@@ -1,0 +1,190 @@
+"""The command line: `itool-jax COMMAND --config=FILE[:MODE] --workdir=DIR [--config.a.b=value ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from itool_jax.errors import UserError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that works in a run directory: `itool_jax.rounds.<module>.command(run, **options)` does it.
+
+    options  arguments of its own beside --config, --workdir and --redo, as argparse takes them
+    writes   it does stages, so it locks the run directory
+    """
+
+    module: str
+    help: str
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    writes: bool = True
+
+
+_ROUND = {"--round": {"type": int, "metavar": "N", "help": "which round, from 0 (default: the first that lacks this)"}}
+COMMANDS = {
+    "run": Command("loop", "the whole loop: warm-up, rounds, evaluation, report"),
+    "warmup": Command("warmup", "easy-to-hard supervised fine-tuning, up to the model that the rounds start from"),
+    "score": Command("score", "perplexity of the buffer's answers under the current policy, and the selection", _ROUND),
+    "search": Command("search", "tree search around the policy's answers, and the preference pairs", _ROUND),
+    "prefer": Command(
+        "prefer",
+        "preference training on the pairs of a round, or on your own",
+        {**_ROUND, "--pairs": {"metavar": "FILE", "help": "train on these pairs: JSONL with prompt, chosen, rejected"}},
+    ),
+    "evaluate": Command(
+        "evaluate",
+        "exact match and error kinds on the held-out sets",
+        {"--checkpoint": {"metavar": "NAME", "help": "base, warmup or round_NNN (default: all that the run has)"}},
+    ),
+    "report": Command(
+        "report",
+        "what a run reached: a table here and report.html in the run directory",
+        {"--json": {"action": "store_true", "help": "print the figures as JSON instead of the table"}},
+        writes=False,
+    ),
+}
+
+_EPILOG = """examples:
+  itool-jax run --config=configs/quickstart.py --workdir=runs/quickstart
+  itool-jax run --config=configs/quickstart.py:smoke --workdir=runs/smoke --config.seed=1
+  itool-jax report --workdir=runs/quickstart --json
+
+A run that was stopped goes on with the same command. `itool-jax COMMAND --help` tells a command's options.
+"""
+_CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_jax/config.py lists them all."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit status: 0, 2 on bad input (said in one paragraph), 130 if interrupted."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except UserError as error:
+        print(f"itool-jax: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nitool-jax: interrupted; run the same command to go on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone; spare the flush at exit its error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    overrides = [argument for argument in arguments if argument.startswith("--config.")]
+    try:
+        options = _parser().parse_args([argument for argument in arguments if argument not in overrides])
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
+    if options.command == "data":
+        if overrides:
+            raise UserError(
+                f"{overrides[0].partition('=')[0]}: `itool-jax data` has no config; see itool-jax data --help"
+            )
+        return _run_data(options)
+    return _run_command(COMMANDS[options.command], options, overrides)
+
+
+def _run_command(command: Command, options: argparse.Namespace, overrides: list[str]) -> int:
+    from itool_jax.config_loading import load_config
+    from itool_jax.rounds.run_directory import open_run, read_run
+
+    if overrides and not options.config:
+        raise UserError(f"{overrides[0].partition('=')[0]} changes a config: give --config=FILE too")
+    config = load_config(options.config, overrides) if options.config else None
+    own = {name.lstrip("-"): getattr(options, name.lstrip("-")) for name in command.options}
+    with open_run(options.workdir, config) if command.writes else read_run(options.workdir, config) as run:
+        if own.get("round") is not None and not 0 <= own["round"] < run.config.rounds:
+            raise UserError(
+                f"--round={own['round']}: config.rounds is {run.config.rounds}, so rounds count from 0 to "
+                f"{run.config.rounds - 1}"
+            )
+        for stage in options.redo if command.writes else ():
+            if stage not in run.stages:
+                near = difflib.get_close_matches(stage, run.stages, n=1)
+                known = f"did you mean {near[0]}?" if near else f"it has {', '.join(run.stages) or 'none yet'}"
+                raise UserError(f"--redo={stage}: the run has no such complete stage; {known}")
+            run.forget(stage)
+        importlib.import_module(f"itool_jax.rounds.{command.module}").command(run, **own)
+    return 0
+
+
+def _run_data(options: argparse.Namespace) -> int:
+    from itool_jax.data import commands
+
+    own = {name: value for name, value in vars(options).items() if name not in ("command", "action")}
+    return getattr(commands, options.action)(**own)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings: Any):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="itool-jax",
+        description="Iterative reinforced fine-tuning of language models for tool calling.",
+        epilog=_EPILOG,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=f"{command.help}.", epilog=_CONFIG_HELP)
+        sub.add_argument("--config", metavar="FILE[:MODE]", help="the config (default: the one the run was begun with)")
+        sub.add_argument("--workdir", metavar="DIR", required=True, help="the run directory; made where there is none")
+        if command.writes:
+            sub.add_argument(
+                "--redo",
+                metavar="STAGE",
+                action="append",
+                default=[],
+                help="do this complete stage again; may be repeated",
+            )
+        for option, settings in command.options.items():
+            sub.add_argument(option, **settings)
+    _add_data(commands.add_parser("data", help="make, convert and check data files", description="Data files."))
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    sources = ("seal_tools", "toolace", "jsonl")
+
+    world = actions.add_parser("toolworld", help="conversations of the simulator, as train.jsonl and held-out sets")
+    world.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
+    world.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the world and its conversations (default 0)"
+    )
+    for level in ("easy", "medium", "hard"):
+        world.add_argument(
+            f"--{level}", type=int, default=1000, metavar="N", help=f"{level} conversations to train on (default 1000)"
+        )
+    world.add_argument(
+        "--heldout", type=int, default=200, metavar="N", help="conversations in each held-out set (default 200)"
+    )
+
+    convert = actions.add_parser("convert", help="write a source's data as the project's own JSONL")
+    convert.add_argument("--source", required=True, choices=sources, help="form of the input")
+    convert.add_argument("--input", required=True, metavar="PATH", help="file to read")
+    convert.add_argument("--out", required=True, metavar="FILE", help="JSONL file to write")
+    convert.add_argument("--skip-malformed", action="store_true", help="skip and count bad rows instead of stopping")
+
+    check = actions.add_parser("check", help="what a data file holds, and its bad rows; exit status 1 if there are any")
+    check.add_argument("file", metavar="FILE")
+    check.add_argument("--source", default="jsonl", choices=sources, help="form of the file (default jsonl)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

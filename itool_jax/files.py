@@ -1,0 +1,127 @@
+"""Files that are there whole or not at all: atomic writes, flushed trees, digests. Paths are etils.epath Paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from etils import epath
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Content of a file or folder.
+
+    sha256  of a file: of its bytes; of a folder: of the sorted list of relative names and their digests
+    size    bytes in all
+    files   number of files
+    stamp   changes when a file is written, added or removed; equal stamps let a check skip reading the content
+    """
+
+    sha256: str
+    size: int
+    files: int
+    stamp: str
+
+
+def is_local(path: epath.Path) -> bool:
+    """Whether the path is on a mounted file system: only there are renames atomic, and are there locks and appends."""
+    return "://" not in os.fspath(path)
+
+
+def write_atomic(path: epath.Path, content: bytes) -> None:
+    """Writes a file by way of a temporary name beside it; after a crash the path holds the old content or the new."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    if is_local(path):
+        _sync(temporary)
+    temporary.replace(path)
+    if is_local(path):
+        _sync(path.parent)
+
+
+def write_json(path: epath.Path, value: Any) -> None:
+    """Writes JSON atomically, indented, keys in the order given."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def move(source: epath.Path, target: epath.Path) -> None:
+    """Flushes a file or folder to disk and renames it to `target`, replacing what is there."""
+    if is_local(source):
+        for path in (source, *_descendants(source)):
+            _sync(path)
+    make_folder(target.parent)
+    remove(target)
+    source.rename(target)
+    if is_local(target):
+        _sync(target.parent)
+
+
+def make_folder(path: epath.Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: epath.Path) -> None:
+    """Removes a file or a folder with all that is in it; nothing there is no error."""
+    if path.is_dir():
+        path.rmtree()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def digest(path: epath.Path) -> Digest:
+    """Reads a file, or every file of a folder."""
+    if not path.is_dir():
+        return Digest(_sha256(path), path.stat().length, 1, stamp(path))
+    names = hashlib.sha256()
+    files = [file for file in _descendants(path) if not file.is_dir()]
+    for file in files:
+        names.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode())
+    return Digest(names.hexdigest(), sum(file.stat().length for file in files), len(files), stamp(path))
+
+
+def stamp(path: epath.Path) -> str:
+    """A hash of names, sizes and times of last change, without reading any content."""
+    text = hashlib.sha256()
+    for file in (path, *_descendants(path)):
+        if not file.is_dir():
+            text.update(f"{file.relative_to(path).as_posix()}\0{_size_and_time(file)}\n".encode())
+    return text.hexdigest()[:32]
+
+
+def _descendants(path: epath.Path) -> Iterator[epath.Path]:
+    """All files and folders below a folder, sorted by name at each level; none below a file."""
+    if path.is_dir():
+        for child in sorted(path.iterdir(), key=lambda child: child.name):
+            yield child
+            yield from _descendants(child)
+
+
+def _sha256(file: epath.Path) -> str:
+    total = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            total.update(chunk if isinstance(chunk, bytes) else chunk.encode())
+    return total.hexdigest()
+
+
+def _size_and_time(file: epath.Path) -> str:
+    if is_local(file):
+        found = os.stat(file)
+        return f"{found.st_size} {found.st_mtime_ns}"
+    status = file.stat()
+    return f"{status.length} {status.mtime}"
+
+
+def _sync(path: epath.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

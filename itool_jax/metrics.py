@@ -1,0 +1,139 @@
+"""Metrics of a run: metrics.jsonl, one line a write, and the same figures for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from itool_jax import files
+from itool_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+NAME = "metrics.jsonl"
+_RESERVED = ("stage", "step", "time")
+_REMOTE_SECONDS = 30  # an object store has no appends, so there the file is written anew this often
+
+
+def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """All lines of a run's metrics, each with stage, step, time (Unix seconds) and its figures.
+
+    Figures that are not finite stand as "nan", "inf", "-inf". A last line that a crash cut off is left out.
+    """
+    path = epath.Path(run) / NAME
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows.append({"stage": row["stage"], "step": row["step"], **row})
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path}, line {number}: expected a JSON object with stage and step, found {line[:60]!r}. "
+                "Something else wrote into it: remove that line."
+            ) from error
+    return rows
+
+
+class MetricsWriter:
+    """Writes figures by stage and step; within a stage, steps ascend.
+
+    A stage that is run again after a kill writes some of its steps a second time: its first write drops the recorded
+    lines of that stage at or after that step, here and in TensorBoard, so every step stands once.
+    """
+
+    def __init__(self, run: str | os.PathLike[str]):
+        self._run = epath.Path(run)
+        self._path = self._run / NAME
+        self._descriptor: int | None = None
+        self._boards: dict[str, SummaryWriter] = {}
+        self._remote: list[bytes] | None = None
+        self._written_at = 0.0
+
+    def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
+        """Records scalars (Python, NumPy or JAX) under a stage name such as "round_000/prefer"."""
+        if clash := [name for name in values if name in _RESERVED]:
+            raise ValueError(f"metrics cannot be named {clash[0]!r}")
+        if stage not in self._boards:
+            self._begin(stage, step)
+        row = {"stage": stage, "step": int(step), "time": round(time.time(), 3)}
+        row |= {name: plain_number(float(value)) for name, value in values.items()}
+        self._append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        self._show(row)
+
+    def close(self) -> None:
+        """Flushes everything. The writer may be used again afterwards."""
+        for board in self._boards.values():
+            board.close()
+        self._boards.clear()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        if self._remote is not None:
+            files.write_atomic(self._path, b"".join(self._remote))
+            self._remote = None
+
+    def _begin(self, stage: str, step: int) -> None:
+        from tensorboardX import SummaryWriter  # imports torch where that is installed: seconds
+
+        self._drop(stage, step)
+        folder = self._run / "tensorboard" / stage
+        files.remove(folder)
+        files.make_folder(folder)
+        self._boards[stage] = SummaryWriter(os.fspath(folder), flush_secs=10)
+        for row in read_metrics(self._run):
+            if row["stage"] == stage:
+                self._show(row)
+
+    def _drop(self, stage: str, step: int) -> None:
+        """Rewrites the file without the stage's lines from `step` on, and without a last line that was cut off."""
+        self._flush_remote()
+        if not self._path.exists():
+            return
+        content = self._path.read_bytes()
+        kept = b"".join(
+            line + b"\n"
+            for line, row in zip(content.split(b"\n"), read_metrics(self._run), strict=False)
+            if row["stage"] != stage or row["step"] < step
+        )
+        if kept != content:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            files.write_atomic(self._path, kept)
+            self._remote = None
+
+    def _append(self, line: bytes) -> None:
+        if files.is_local(self._path):
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            os.write(self._descriptor, line)
+            return
+        if self._remote is None:
+            self._remote = [self._path.read_bytes()] if self._path.exists() else []
+        self._remote.append(line)
+        if time.monotonic() - self._written_at > _REMOTE_SECONDS:
+            self._flush_remote()
+
+    def _flush_remote(self) -> None:
+        if self._remote is not None:
+            files.write_atomic(self._path, b"".join(self._remote))
+            self._written_at = time.monotonic()
+
+    def _show(self, row: Mapping[str, Any]) -> None:
+        board = self._boards[row["stage"]]
+        for name, value in row.items():
+            if name not in _RESERVED:
+                board.add_scalar(name, float(value), row["step"], walltime=row["time"])
+
+
+def plain_number(value: float) -> float | str:
+    """The number, or "nan", "inf", "-inf", which JSON has no numbers for."""
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,88 @@
+"""Where a call begins: the openings of the forms in which models write calls, and what tells them from prose."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+_NAME_CHARACTERS = r"""[^()\[\]{}="\n]"""
+_LITERAL_WORD = r"(?:True|False|None|true|false|null)\b"
+_WORD_GROUP = (
+    rf"""\((?!\s*+(?:["']|(?:[+-]?[\d.]++|{_LITERAL_WORD})\s*+[,)]))[^()\[\]{{}}="\n]{{1,64}}+\)"""
+    r"""(?=\s*+[^\s,;)\]])"""
+)
+_BARE_NAME = rf"(?!\s){_NAME_CHARACTERS}{{1,128}}+(?:{_WORD_GROUP}{_NAME_CHARACTERS}{{0,128}}+)*+"
+_QUOTED_NAME = r'"(?:[^"\\\n\r\0]++|\\[\s\S])*+"\s*+'
+_IDENTIFIER = r"[^\W\d][\w.\-/]*+"
+_KEY = r"""[^=,()\[\]{}"'\n]++=(?!=)|"(?:[^"\\\n\r\0]++|\\[\s\S])*+"\s*+=(?!=)"""
+_VALUE = rf"""["'\[{{\d+-]|{_LITERAL_WORD}"""
+
+NAME = re.compile(rf"(?:{_BARE_NAME}|{_QUOTED_NAME})(?=\()")
+KEY = re.compile(_KEY)
+SEPARATORS = re.compile(r"(?:[\s,;]|`{1,3}(?:[\w+-]*+[ \t]*+(?=\n)|(?:json|python|tool_call|tool_code)\b)?)*+")
+
+CLOSING_TAG = {
+    "<tool_call>": "</tool_call>",
+    "<function_call>": "</function_call>",
+    "<functioncall>": None,
+    "<|python_tag|>": None,
+    "[TOOL_CALLS]": None,
+}
+TAG = re.compile("|".join(map(re.escape, CLOSING_TAG)))
+
+_REASONING = re.compile(r"\s*+<think>(?:.*?</think>|.*+)", re.DOTALL)
+_CLOSED_PROSE_BRACKET = re.compile(r"\[[^\[\](){}]*+\]")
+_BRACKETED_QUOTED_NAME = re.compile(rf"\[\s*+{_QUOTED_NAME}\(")
+_JSON_LIST = re.compile(r"\[\s*+\{")
+_BARE_CALL = re.compile(rf"""{_IDENTIFIER}\(\s*+(?:\)|{_KEY}|{_VALUE}|[^=,()\[\]{{}}"'\n]*+\Z)""")
+_EMBEDDED = re.compile(
+    rf"(?P<tag>{TAG.pattern})"
+    rf"|(?P<list>\[\s*+(?:{_IDENTIFIER}\(\s*+(?:\)|{_KEY}|{_VALUE})|(?:{_BARE_NAME}|{_QUOTED_NAME})\(\s*+(?:\)|{_KEY})))"
+    r"""|(?P<json>\{\s*+(?:["']name["']\s*+:\s*+"(?:[^"\\\n]|\\.){0,256}+"\s*+,\s*+["'](?:arguments|parameters)["']\s*+:"""
+    r"""|["'](?:arguments|parameters)["']\s*+:\s*+\{))"""
+)
+
+
+class Opening(NamedTuple):
+    """The place where an attempted call begins: its form and the character offset."""
+
+    form: Literal["list", "json", "bare", "tag"]
+    position: int
+
+
+def after_reasoning(text: str) -> int:
+    """The offset after a leading `<think>` block; the end of the text where the block is not closed."""
+    match = _REASONING.match(text)
+    return match.end() if match else 0
+
+
+def after_separators(text: str, position: int) -> int:
+    """The offset after spaces, commas, semicolons and fence marks."""
+    match = SEPARATORS.match(text, position)
+    return match.end() if match else position
+
+
+def opening_here(text: str, position: int) -> Opening | None:
+    """The opening at `position`, where a call may be expected: at the answer's start, after another call or in a tag.
+
+    `{` and `[{` open JSON; `[` opens a list unless its bracket closes without a parenthesis (`[Note] ...`); a name
+    directly before `(` and then `)`, `key=`, a literal or the end of the text opens a call without brackets.
+    """
+    if TAG.match(text, position):
+        return Opening("tag", position)
+    if text.startswith("{", position) or _JSON_LIST.match(text, position):
+        return Opening("json", position)
+    if text.startswith("[", position):
+        prose = _CLOSED_PROSE_BRACKET.match(text, position) and not _BRACKETED_QUOTED_NAME.match(text, position)
+        return None if prose else Opening("list", position)
+    return Opening("bare", position) if _BARE_CALL.match(text, position) else None
+
+
+def opening_within(text: str, position: int) -> Opening | None:
+    """The first opening after prose: a tag, `[name(` with `)` or `key=` after it, or JSON with a name and arguments."""
+    match = _EMBEDDED.search(text, position)
+    if match is None:
+        return None
+    form = match.lastgroup
+    assert form in ("tag", "list", "json")
+    return Opening(form, match.start())
