@@ -7,7 +7,7 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -65,7 +65,7 @@ _CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_ja
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns its exit status: 0, 2 on bad input (said in one paragraph), 130 if interrupted."""
+    """Runs a command line and returns its exit status: 0, 2 on bad input (told in a paragraph), 130 if interrupted."""
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
@@ -87,9 +87,7 @@ def _run(arguments: list[str]) -> int:
         return int(end.code or 0)
     if options.command == "data":
         if overrides:
-            raise UserError(
-                f"{overrides[0].partition('=')[0]}: `itool-jax data` has no config; see itool-jax data --help"
-            )
+            raise UserError(f"{overrides[0]}: `itool-jax data` takes no config; see itool-jax data --help")
         return _run_data(options)
     return _run_command(COMMANDS[options.command], options, overrides)
 
@@ -103,19 +101,27 @@ def _run_command(command: Command, options: argparse.Namespace, overrides: list[
     config = load_config(options.config, overrides) if options.config else None
     own = {name.lstrip("-"): getattr(options, name.lstrip("-")) for name in command.options}
     with open_run(options.workdir, config) if command.writes else read_run(options.workdir, config) as run:
-        if own.get("round") is not None and not 0 <= own["round"] < run.config.rounds:
-            raise UserError(
-                f"--round={own['round']}: config.rounds is {run.config.rounds}, so rounds count from 0 to "
-                f"{run.config.rounds - 1}"
-            )
+        _check_round(own.get("round"), run.config.rounds)
         for stage in options.redo if command.writes else ():
-            if stage not in run.stages:
-                near = difflib.get_close_matches(stage, run.stages, n=1)
-                known = f"did you mean {near[0]}?" if near else f"it has {', '.join(run.stages) or 'none yet'}"
-                raise UserError(f"--redo={stage}: the run has no such complete stage; {known}")
+            _check_complete(stage, run.stages)
             run.forget(stage)
         importlib.import_module(f"itool_jax.rounds.{command.module}").command(run, **own)
     return 0
+
+
+def _check_round(index: int | None, rounds: int) -> None:
+    if index is not None and not 0 <= index < rounds:
+        raise UserError(f"--round={index}: config.rounds is {rounds}, so rounds count from 0 to {rounds - 1}")
+
+
+def _check_complete(stage: str, stages: Collection[str]) -> None:
+    if stage not in stages:
+        near = difflib.get_close_matches(stage, stages, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(stages) or 'none yet'}."
+        raise UserError(
+            f"--redo={stage}: the run has no such complete stage. {hint} "
+            "If it is being done again already, leave --redo out to go on with it."
+        )
 
 
 def _run_data(options: argparse.Namespace) -> int:

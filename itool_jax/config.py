@@ -148,11 +148,13 @@ def _search() -> ConfigDict:
             "top_p": 1.0,  # smallest set of tokens with this probability is sampled from; 1 is all of them
             "c_puct": 1.0,  # weight of the prior against the value in the selection
             "prior_length_power": 1.25,  # a fragment's log-probability is divided by its length to this power
+            "gamma": 1.0,  # discount of the backup; below 1, unfinished answers are graded by the slots filled so far
             "expansions_max": 2,  # E_max: expansions at one node, after which it is open no longer of itself
             "max_depth": 0,  # fragments below which nothing is expanded; 0 is no limit
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
             "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
+            "self_eval_row_tokens": 2048,  # length of its rows: prompt, ground truth and all answers of a tree's expansion
             "trees": 32,  # trees grown side by side
             "branches": 12,  # completions decoded side by side in each tree
             "arena_tokens": 512,  # tokens that a tree can hold beside its prompt

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -16,7 +17,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -24,8 +24,8 @@ from rich.text import Text
 class Bar:
     """Counts what is done; `shown` are the latest figures that stand beside the bar, such as loss=1.23."""
 
-    def __init__(self, live: Progress | None = None, task: TaskID | None = None):
-        self.done = 0.0
+    def __init__(self, done: float, live: Progress | None = None, task: TaskID | None = None):
+        self.done = done
         self.shown: dict[str, str] = {}
         self._live, self._task = live, task
 
@@ -39,11 +39,19 @@ class Bar:
 
 @contextmanager
 def progress(
-    title: str, total: float | None = None, unit: str = "steps", *, cost: str = "", console: Console | None = None
+    title: str,
+    total: float | None = None,
+    unit: str = "steps",
+    *,
+    done: float = 0,
+    cost: str = "",
+    console: Console | None = None,
 ) -> Iterator[Bar]:
     """A bar for one stage: `with progress("Searching", total=64, unit="trees") as bar: bar.advance(1, reward=0.4)`.
 
-    `total` None means unknown; `cost` says beforehand what it will take. `done` of a resumed stage is advanced at once.
+    total  None where it is unknown
+    done   what a resumed stage has done already; it doesn't count in the speed
+    cost   what the stage will take, said beforehand
     """
     console = console or Console(stderr=True)
     started = time.monotonic()
@@ -54,15 +62,17 @@ def progress(
             _Count(),
             _Speed(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _Left(),
             TextColumn("{task.fields[shown]}"),
         )
         with Progress(*columns, console=console) as live:
-            task = live.add_task(f"{title} ({cost})" if cost else title, total=total, unit=unit, shown="")
-            yield Bar(live, task)
+            title = f"{title} ({cost})" if cost else title
+            task = live.add_task(title, total=total, completed=done, unit=unit, begun_at=done, shown="")
+            yield Bar(done, live, task)
         return
-    bar = Bar()
+    bar = Bar(done)
     amount = "" if total is None else f"{_figure(total)} {unit}"
+    amount += f" of which {_figure(done)} are done" if done else ""
     _line(console, f"{title}: {', '.join(filter(None, (amount, cost))) or 'begun'}")
     try:
         yield bar
@@ -70,7 +80,7 @@ def progress(
         stopped = sys.exc_info()[0] is not None
         of = f" of {_figure(total)}" if total is not None and bar.done != total else ""
         seconds = time.monotonic() - started
-        speed = f", {_figure(bar.done / seconds)} {unit}/s" if bar.done and seconds > 0 else ""
+        speed = f", {_figure((bar.done - done) / seconds)} {unit}/s" if bar.done > done and seconds > 0 else ""
         figures = f"; {_pairs(bar.shown)}" if bar.shown else ""
         end = "stopped after" if stopped else "done,"
         _line(console, f"{title}: {end} {_figure(bar.done)}{of} {unit} in {seconds:.1f} s{speed}{figures}")
@@ -90,8 +100,21 @@ class _Count(ProgressColumn):
 
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{_figure(speed)} {task.fields['unit']}/s")
+        speed = _speed(task)
+        return Text(f"{_figure(speed)} {task.fields['unit']}/s" if speed else "")
+
+
+class _Left(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = _speed(task)
+        if not speed or task.total is None or task.finished:
+            return Text("")
+        return Text(f"{timedelta(seconds=round((task.total - task.completed) / speed))} to go")
+
+
+def _speed(task: Task) -> float:
+    """Units a second since the stage began or was resumed: long units make rich's own window of 30 seconds empty."""
+    return (task.completed - task.fields["begun_at"]) / task.elapsed if task.elapsed else 0.0
 
 
 def _line(console: Console, text: str) -> None:

@@ -1,5 +1,6 @@
 """Importers of third-party data: on small files in the true layout, and on the real files where they are at hand."""
 
+import io
 import json
 import re
 
@@ -141,7 +142,7 @@ def bad_seal_rows():
         (seal_row(query=" "), "conversations[0].value.task_instruction"),
         (seal_row(tools=[PRICE, PRICE]), "conversations[0].value.api_list"),
         (seal_row(tools=[PRICE | {"required": ["colour"]}]), "conversations[0].value.api_list[0].required"),
-        (seal_row(tools=[PRICE | {"parameters": {"product": "str"}}]), "conversations[0].value.api_list[0]"),
+        (seal_row(tools=[PRICE | {"parameters": {"product": "str"}}]), "conversations[0].value.api_list"),
         (executable, turn),
         (deep, turn),
         (seal_row(calls=[]), turn),
@@ -244,8 +245,8 @@ def bad_toolace_rows():
         (toolace_row(("human", " "), answer), "conversations[0].value"),
         (toolace_row(ask, ("gpt", 7)), turn),
         (no_list, "system"),
-        (toolace_row(ask, answer, tools=[SONGS, SONGS]), "system"),
-        (toolace_row(ask, answer, tools=[SONGS | {"parameters": [1]}]), "system[0].parameters"),
+        (toolace_row(ask, answer, tools=[SONGS, SONGS]), "system[1].name"),
+        (toolace_row(ask, answer, tools=[SONGS | {"parameters": [1]}]), "system"),
         (toolace_row(ask, ("function_call", "{")), turn),
         (toolace_row(ask, made()), turn),
         (toolace_row(ask, made(("API", {}))), f"{turn}[0].name"),
@@ -311,7 +312,7 @@ def test_summary(tmp_path):
     assert summary.problems == {"conversations": 1}
     assert summary.prompt_characters > summary.tool_characters > 100
 
-    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(record=True, width=100, file=io.StringIO())
     show_summary(summary, console)
     shown = console.export_text()
     assert "5 examples" in shown and "60.0%" in shown
@@ -361,6 +362,8 @@ def test_real_toolace(tmp_path):
     path = asset("toolace_subset/toolace_100_sharegpt_fixed.json")
     read = read_source("toolace", path, skip_bad=True)
     assert [(problem.row, problem.field) for problem in read.problems] == [
+        (28, "conversations[1].value"),
+        (31, "conversations[1].value"),
         (75, "conversations[9].value[0].name"),
         (82, "conversations[7].value"),
         (86, "conversations[3].value"),
@@ -372,3 +375,12 @@ def test_real_toolace(tmp_path):
     kept = tmp_path / "toolace.jsonl"
     assert write_examples(kept, read.items) == len(read.items)
     assert read_source("jsonl", kept).items == read.items
+
+
+def test_real_glaive_with_tools_in_their_own_field():
+    read = read_source("toolace", asset("glaive_demo/glaive_toolcall_en_demo.json"), skip_bad=True)
+    [problem] = read.problems
+    assert (problem.row, problem.field) == (79, "conversations[1].value")  # cut-off JSON as an answer in words
+    summary = summarize(read.items)
+    assert (summary.examples, summary.calling, summary.tools) == (952, 211, {0: 392, 1: 463, 2: 97})
+    assert all(map(usable, read.items))

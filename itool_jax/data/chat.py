@@ -78,9 +78,10 @@ def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[i
         if not segment.special:
             text += segment.text
             continue
-        ids += [*tokenizer.encode(text), tokenizer.special_id(segment.text)] if text else [tokenizer.special_id(segment.text)]
+        ids += tokenizer.encode(text)
+        ids.append(tokenizer.special_id(segment.text))
         text = ""
-    return ids + tokenizer.encode(text) if text else ids
+    return ids + tokenizer.encode(text)
 
 
 def chat_format(name: str) -> ChatFormat:

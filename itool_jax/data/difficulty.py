@@ -20,9 +20,10 @@ def tool_set_text(tools: Sequence[Tool]) -> str:
 
 
 def difficulty(example: Example) -> Difficulty:
-    """Hard where tools, tool-set characters or calls are many, easy where all are few, else medium; hard is tested first.
+    """Hard where tools, tool-set characters or calls are many, easy where all are few, else medium.
 
-    hard: tools >= 4 or tool-set > 2000 characters or calls >= 4; easy: tools <= 1 and tool-set < 1000 and calls <= 1.
+    Hard, tested first: tools >= 4 or tool-set > 2000 characters or calls >= 4.
+    Easy: tools <= 1 and tool-set < 1000 characters and calls <= 1.
     """
     tools, calls = len(example.tools), len(example.calls)
     if tools >= 4 or calls >= 4:

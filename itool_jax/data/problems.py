@@ -1,4 +1,4 @@
-"""Bad rows of data files: each is named by file, row and field, and is refused or, where the caller allows it, counted."""
+"""Bad rows of data files, named by file, row and field: refused or, where the caller allows it, counted."""
 
 from __future__ import annotations
 

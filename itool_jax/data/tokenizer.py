@@ -63,7 +63,9 @@ class Tokenizer:
         """Id of a special token by its name; raises UserError where the vocabulary has no such special token."""
         if token not in self._special:
             known = ", ".join(sorted(self._special)[:12]) or "none"
-            raise UserError(f"the tokenizer has no special token {token!r} (it has {known}); choose another chat format.")
+            raise UserError(
+                f"the tokenizer has no special token {token!r} (it has {known}); choose another chat format."
+            )
         return self._special[token]
 
     @cached_property
@@ -144,7 +146,9 @@ def train_bpe(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[st
     backend.train_from_iterator(texts, trainer)
     tokenizer = Tokenizer(backend, end_of_turn)
     if tokenizer.vocab_size < vocab_size:
-        raise UserError(f"the texts fill only {tokenizer.vocab_size} tokens of {vocab_size}; give more text or ask for less.")
+        raise UserError(
+            f"the texts fill only {tokenizer.vocab_size} tokens of {vocab_size}; give more text or ask for less."
+        )
     return tokenizer
 
 
@@ -164,6 +168,8 @@ def _read(path: epath.Path, parse):
     try:
         return parse(path.read_text())
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or type(error).__name__}. Give a tokenizer folder.") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror or type(error).__name__}. Give a tokenizer folder."
+        ) from error
     except Exception as error:
         raise UserError(f"{path} is no tokenizer file that can be read: {error}.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from itool_jax.errors import UserError
 
@@ -73,3 +73,20 @@ def preset(name: str) -> DecoderConfig:
     if name not in PRESETS:
         raise UserError(f"unknown model preset {name!r}: the presets are {', '.join(sorted(PRESETS))}")
     return PRESETS[name]
+
+
+def require_same_model(found: DecoderConfig, expected: DecoderConfig, source: str) -> None:
+    """Raises UserError that lists what differs between the model in `source` and the expected one.
+
+    dtype and remat are a matter of how a model is run, not of which it is.
+    """
+    differ = [
+        f"{field.name} is {getattr(found, field.name)}, expected {getattr(expected, field.name)}"
+        for field in fields(DecoderConfig)
+        if field.name not in ("dtype", "remat") and getattr(found, field.name) != getattr(expected, field.name)
+    ]
+    if differ:
+        raise UserError(
+            f"the weights in {source} are of another model: {'; '.join(differ)}. "
+            "Set config.model to the model of the weights, or name weights of this one."
+        )

@@ -153,11 +153,16 @@ def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunD
         raise
 
 
-def read_run(workdir: str | os.PathLike[str]) -> RunDirectory:
-    """Opens an existing run to look at, also while a process works in it; raises UserError where there is none."""
+def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) -> RunDirectory:
+    """Opens an existing run to look at, also while a process works in it.
+
+    Raises UserError where there is none, or where it has another config than the one given.
+    """
     path = _absolute(workdir)
     if not is_run(path):
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
+    if config is not None and (differing := differences(_read_config_json(path), config_to_json(config))):
+        raise _other_config(path, differing)
     return RunDirectory(path, read_config(path), None)
 
 

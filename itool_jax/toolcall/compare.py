@@ -175,16 +175,17 @@ def _lone_slots(
     calls: Sequence[ToolCall], side: Literal["expected", "predicted"], error: ErrorKind, first: int = 0
 ) -> list[Slot]:
     """The slots of calls that have no counterpart, as the given side, all with one error."""
+
+    def slot(index: int, kind: Literal["name", "argument"], parameter: str, value: Any) -> Slot:
+        if side == "expected":
+            return Slot(index, None, kind, parameter, value, ABSENT, error)
+        return Slot(None, index, kind, parameter, ABSENT, value, error)
+
     slots = []
     for index, call in enumerate(calls, first):
-        values: list[tuple[Literal["name", "argument"], str, Any]] = [("name", "", call.name)]
-        values += [("argument", name, value) for name, value in call.arguments.items()]
-        values += [("argument", f"#{place}", value) for place, value in enumerate(call.positional)]
-        for kind, name, value in values:
-            if side == "expected":
-                slots.append(Slot(index, None, kind, name, value, ABSENT, error))
-            else:
-                slots.append(Slot(None, index, kind, name, ABSENT, value, error))
+        slots.append(slot(index, "name", "", call.name))
+        slots += [slot(index, "argument", name, value) for name, value in call.arguments.items()]
+        slots += [slot(index, "argument", f"#{place}", value) for place, value in enumerate(call.positional)]
     return slots
 
 

@@ -53,7 +53,7 @@ def tool_to_json(tool: Tool) -> dict[str, Any]:
 
 
 def signature(tool: Tool) -> str:
-    """The tool as one line: `name(city:str, days:int=3, unit:c|f="c", tags:[str], note?:str, spot:{x:float, y?:float})`.
+    """The tool as one line: `name(city:str, days:int=3, unit:c|f="c", tags:[str], note?:str, spot:{x:float, y?:int})`.
 
     A required parameter has no mark, an optional one `=default`, or `?` where it has no default. Types: str, int,
     float, bool, null, any, dict, `[item]`, `{key:type}`, alternatives and enum values joined by `|`, enum strings
@@ -75,11 +75,16 @@ def _tool(obj: Any, where: str) -> Tool:
     schema = next((obj[key] for key in keys if obj.get(key) is not None), {})
     if not isinstance(schema, Mapping):
         raise UserError(f"{where}, field parameters: expected a JSON object, found {_shown(schema)}.")
-    return Tool(name, _text(obj.get("description")), _parameters(schema, obj.get("required"), where))
+    tool = Tool(name, _text(obj.get("description")), _parameters(schema, obj.get("required"), where))
+    try:
+        signature(tool)
+    except ValueError as error:
+        raise UserError(f"{where}: a default or enum value cannot be written: {error}.") from error
+    return tool
 
 
 def _parameters(schema: Mapping[str, Any], outer_required: Any, where: str) -> tuple[Parameter, ...]:
-    is_schema = "properties" in schema or isinstance(schema.get("type"), str) or not schema
+    is_schema = _is_object_schema(schema)
     properties = (schema.get("properties") or {}) if is_schema else schema
     if not isinstance(properties, Mapping):
         raise UserError(f"{where}, field properties: expected a JSON object, found {_shown(properties)}.")
@@ -101,6 +106,15 @@ def _parameters(schema: Mapping[str, Any], outer_required: Any, where: str) -> t
     return tuple(parameters)
 
 
+def _is_object_schema(schema: Mapping[str, Any]) -> bool:
+    """Whether this is a JSON-Schema object, rather than a plain mapping of parameter names to schemas."""
+    if not schema or isinstance(schema.get("type"), str):
+        return True
+    properties = schema.get("properties")
+    names_a_parameter = isinstance(properties, Mapping) and isinstance(properties.get("type"), str)
+    return "properties" in schema and not names_a_parameter
+
+
 def _needed_by_itself(field: Mapping[str, Any]) -> bool:
     """Whether a parameter of a plain mapping, which has no list of required names, must be given."""
     kind = field.get("type")
@@ -112,13 +126,14 @@ def _normal(schema: Any, depth: int) -> Any:
     """The schema with JSON-Schema's type names at every depth; deeper than the bound it stays as it is."""
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return schema
-    normal = dict(schema)
-    kind = normal.get("type")
-    if isinstance(kind, str):
-        del normal["type"]
-        normal = {**_type_schema(kind, 0), **normal}
-    elif isinstance(kind, list | tuple):
-        normal["type"] = [_type_schema(k, 0).get("type", k) if isinstance(k, str) else k for k in kind]
+    normal: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "type" and isinstance(value, str):
+            normal.update((k, v) for k, v in _type_schema(value, 0).items() if k == "type" or k not in schema)
+        elif key == "type" and isinstance(value, list | tuple):
+            normal[key] = [_type_schema(k, 0).get("type", k) if isinstance(k, str) else k for k in value]
+        else:
+            normal[key] = value
     for key in _SCHEMA_KEYS:
         if key in normal:
             normal[key] = _normal(normal[key], depth + 1)
@@ -184,7 +199,8 @@ def _compact_type(schema: Any, depth: int) -> str:
     if kind == "array":
         return f"[{_compact_type(schema.get('items'), depth + 1)}]"
     if kind == "object" and isinstance(properties := schema.get("properties"), Mapping) and properties:
-        required = schema.get("required") or ()
+        required = schema.get("required")
+        required = required if isinstance(required, list | tuple) else ()
         fields = (
             f"{write_key(name)}{'' if name in required else '?'}:{_compact_type(part, depth + 1)}"
             for name, part in properties.items()

@@ -33,9 +33,10 @@ def same_value(expected: Any, given: Any, schema: Any = None) -> bool:
 
 
 def conforms(value: Any, schema: Any) -> bool:
-    """Whether the value has the schema's type, items and properties included; an enum is a matter of value, not of type.
+    """Whether the value has the schema's type, those of items and properties included.
 
-    A type that the schema leaves out or that is not JSON-Schema's conforms to everything. 3.0 is no "integer".
+    An enum is a matter of value, not of type. To a type that the schema leaves out or that is not JSON-Schema's
+    everything conforms. 3.0 is no "integer".
     """
     if not isinstance(schema, Mapping):
         return True

@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from itool_jax.errors import UserError
-from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.config import DecoderConfig, LoraConfig, require_same_model
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.policy import Policy
 
@@ -54,37 +54,37 @@ class TrainingCheckpoints:
         self._manager.close()
 
 
-def save_policy(directory: epath.PathLike, policy: Policy) -> None:
-    """Writes shapes (decoder.json), parameters and adapters below `directory`."""
+def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: bool = False) -> None:
+    """Writes shapes (decoder.json) and weights below `directory`; with `adapters_only`, not the base's parameters."""
     path = epath.Path(directory).absolute()
     path.mkdir(parents=True, exist_ok=True)
     lora = policy.decoder.lora
     shape = {"decoder": dataclasses.asdict(policy.config), "lora": dataclasses.asdict(lora) if lora else None}
     (path / _SHAPE_FILE).write_text(json.dumps(shape, indent=1, sort_keys=True))
+    variables = {"lora": policy.adapters} if adapters_only else policy.variables
     with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(path / "weights", policy.variables, force=True)
+        checkpointer.save(path / "weights", variables, force=True)
 
 
-def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None) -> Policy:
-    """Reads what `save_policy` wrote; raises UserError where it is absent or of another model than `expected`."""
+def load_policy(
+    directory: epath.PathLike, expected: DecoderConfig | None = None, base: Policy | None = None
+) -> Policy:
+    """Reads what `save_policy` wrote; `base` brings the parameters where only adapters were saved.
+
+    Raises UserError where there is no checkpoint, or one of another model than `expected`.
+    """
     path = epath.Path(directory).absolute()
     if not (path / _SHAPE_FILE).exists():
         raise UserError(f"{path} is no policy checkpoint: it has no {_SHAPE_FILE}. Name a folder written by a stage.")
     shape = json.loads((path / _SHAPE_FILE).read_text())
     cfg = DecoderConfig(**shape["decoder"])
     if expected is not None:
-        differ = [
-            f"{f.name} is {getattr(cfg, f.name)}, expected {getattr(expected, f.name)}"
-            for f in dataclasses.fields(cfg)
-            if f.name not in ("dtype", "remat") and getattr(cfg, f.name) != getattr(expected, f.name)
-        ]
-        if differ:
-            raise UserError(
-                f"the checkpoint {path} is of another model: {'; '.join(differ)}. "
-                "Set config.model to the checkpoint's model, or name a checkpoint of this one."
-            )
+        require_same_model(cfg, expected, str(path))
         cfg = expected
     lora = LoraConfig(**shape["lora"]) if shape["lora"] else None
     with ocp.StandardCheckpointer() as checkpointer:
         variables = checkpointer.restore(path / "weights")
-    return Policy(Decoder(cfg, lora), variables["params"], variables.get("lora"))
+    if "params" not in variables and base is None:
+        raise UserError(f"{path} holds adapters only: load it together with the base model that they were trained on.")
+    params = variables["params"] if base is None or "params" in variables else base.params
+    return Policy(Decoder(cfg, lora), params, variables.get("lora"))

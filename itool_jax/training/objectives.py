@@ -70,7 +70,10 @@ def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> Ob
             raise ValueError(f"unknown preference loss {loss!r}: expected 'simpo' or 'dpo'")
         if sft_weight:
             per_pair = per_pair + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
-        total = lambda value: jnp.sum(jnp.where(real, value * batch.weight, 0.0))
+
+        def total(value_BQ):
+            return jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0))
+
         metrics = {
             "accuracy": total((margin > 0).astype(jnp.float32)),
             "margin": total(margin),

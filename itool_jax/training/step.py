@@ -21,7 +21,7 @@ PyTree = Any
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with linear warm-up over `warmup_fraction` of the steps and cosine decay to `final_fraction` of the rate."""
+    """AdamW; the rate rises over `warmup_fraction` of the steps and decays by cosine to `final_fraction` of its peak."""
 
     learning_rate: float
     steps: int
@@ -43,13 +43,13 @@ class OptimizerConfig:
 
 
 def make_optimizer(cfg: OptimizerConfig) -> optax.GradientTransformation:
-    """Clipping by global norm, then AdamW; norms' scales are not decayed."""
+    """Clipping by global norm (0 does not clip), then AdamW; norms' scales are not decayed."""
 
     def decayed(tree: PyTree) -> PyTree:
         return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "scale", tree)
 
     return optax.chain(
-        optax.clip_by_global_norm(cfg.clip),
+        optax.clip_by_global_norm(cfg.clip) if cfg.clip else optax.identity(),
         optax.adamw(cfg.schedule(), b2=cfg.b2, weight_decay=cfg.weight_decay, mask=decayed),
     )
 
@@ -77,8 +77,8 @@ def init_state(policy: Policy, optimizer: optax.GradientTransformation, mesh: Me
 def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformation):
     """A function (state, frozen policy, batch [A, B, ...]) -> (state, metrics), with the state donated.
 
-    The batch's leading axis A accumulates: gradients and losses are sums over all A parts divided by the sum of weights,
-    so every token (or pair) counts the same wherever it lies.
+    The batch's leading axis A accumulates: gradients and losses are sums over all A parts divided by the sum of
+    weights, so every token (or pair) counts the same wherever it lies.
     """
 
     def step(state: TrainState, frozen: Policy, batch: PyTree) -> tuple[TrainState, dict[str, jax.Array]]:

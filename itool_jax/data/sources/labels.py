@@ -30,7 +30,7 @@ def fit_calls(
         tool = next((tool for tool in tools if tool.name == call.name), None)
         if tool is None:
             names = ", ".join(tool.name for tool in tools)
-            raise RowError(f"{within}.name", f"{describe(call.name)} is not among the candidate tools: {names}")
+            raise RowError(f"{within}.name", f"{call.name[:60]!r} is not among the candidate tools: {names}")
         if call.positional:
             raise RowError(within, f"arguments without a name: {describe(list(call.positional))}")
         arguments = {}

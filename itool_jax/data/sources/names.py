@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from itool_jax.data.problems import RowError, describe
+from itool_jax.data.problems import RowError
 from itool_jax.toolcall.types import Tool, ToolCall
 
 _WORD = re.compile(r"\w+")
@@ -30,7 +30,7 @@ def recover_names(calls: Sequence[ToolCall], tools: Sequence[Tool], results: str
     ]
     lost = Counter(answered) - Counter(call.name for call in named)
     if lost:
-        raise RowError(field, f"a result of {describe(next(iter(lost)))} follows that no call asked for")
+        raise RowError(field, f"a result of {next(iter(lost))!r} follows, which no call asked for")
     return named
 
 
@@ -42,9 +42,9 @@ def _recover(call: ToolCall, tools: Sequence[Tool], hint: str, field: str) -> st
     if whole or len(fitting) == 1:
         return (whole or fitting)[0]
     if fitting:
-        raise RowError(f"{field}.name", f"{describe(call.name)} may be any of {', '.join(fitting)}")
+        raise RowError(f"{field}.name", f"{call.name[:60]!r} may be any of {', '.join(fitting)}")
     names = ", ".join(tool.name for tool in tools)
-    raise RowError(f"{field}.name", f"{describe(call.name)} with these arguments is none of the candidates: {names}")
+    raise RowError(f"{field}.name", f"{call.name[:60]!r} with these arguments is none of the candidates: {names}")
 
 
 def _can_be(tool: Tool, call: ToolCall) -> bool:

@@ -18,9 +18,9 @@ from typing import Any
 from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import parse_json
 from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, take
+from itool_jax.data.sources.candidates import read_candidates
 from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.rows import numbered_rows
-from itool_jax.data.sources.schemas import check_names, read_tool
 from itool_jax.toolcall import write_calls
 from itool_jax.toolcall.literals import LiteralReader, Unreadable
 from itool_jax.toolcall.types import Tool, ToolCall
@@ -88,19 +88,20 @@ def _prompt(text: str, field: str) -> tuple[tuple[Tool, ...], str]:
     found = _QUERY.fullmatch(text, end)
     if not found or not found[1].strip():
         raise RowError(f"{field}.task_instruction", f"expected a query and Output:, found {describe(text[end:])}")
-    tools = tuple(_tool(row, f"{field}.api_list[{i}]") for i, row in enumerate(rows))
-    check_names(tools, f"{field}.api_list")
-    return tools, found[1]
+    listed = f"{field}.api_list"
+    return read_candidates([_description(row, f"{listed}[{i}]") for i, row in enumerate(rows)], listed), found[1]
 
 
-def _tool(row: Any, within: str) -> Tool:
+def _description(row: Any, within: str) -> dict[str, Any]:
+    """An api as a function description, the names of its results at the end of the text."""
     expect(row, dict, within)
-    description = take(row, "api_description", str, within=within)
+    text = take(row, "api_description", str, within=within)
     results = list(expect(row.get("responses", {}), dict, f"{within}.responses"))
     if results:
-        description = f"{description.rstrip('. ')}. Returns {', '.join(map(str, results))}."
-    name = take(row, "api_name", str, within=within)
-    return read_tool(name, description, take(row, "parameters", dict, within=within), row.get("required"), within)
+        text = f"{text.rstrip('. ')}. Returns {', '.join(results)}."
+    properties = take(row, "parameters", dict, within=within)
+    schema = {"type": "object", "properties": properties, "required": row.get("required", [])}
+    return {"name": take(row, "api_name", str, within=within), "description": text, "parameters": schema}
 
 
 def _calls(text: str, field: str) -> tuple[list[ToolCall], list[str]]:

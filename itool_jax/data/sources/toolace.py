@@ -19,10 +19,10 @@ from typing import Any
 from itool_jax.data.example import Example, Message, Role
 from itool_jax.data.jsonl import parse_json
 from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, take
+from itool_jax.data.sources.candidates import read_candidates
 from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.names import recover_names
 from itool_jax.data.sources.rows import numbered_rows
-from itool_jax.data.sources.schemas import check_names, read_openai_tool
 from itool_jax.toolcall import parse_calls, write_calls
 from itool_jax.toolcall.types import Tool, ToolCall
 
@@ -122,8 +122,7 @@ def _tools(row: Mapping[str, Any]) -> tuple[tuple[Tool, ...], list[Message]]:
         field = "system"
         listed, start, end = _tool_list(system)
         system = system[:start] + "\n" + system[end:]
-    tools = tuple(read_openai_tool(tool, f"{field}[{i}]") for i, tool in enumerate(expect(listed, list, field)))
-    check_names(tools, field)
+    tools = read_candidates(expect(listed, list, field), field)
     rest = "\n".join(line for line in map(str.strip, system.splitlines()) if line and line not in _INSTRUCTIONS)
     return tools, [Message("system", rest)] if rest else []
 

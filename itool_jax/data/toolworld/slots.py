@@ -32,12 +32,14 @@ class Slot:
     def optional(self) -> Slot:
         return replace(self, required=False)
 
-    def said(self, *phrases: str, names: Sequence[str] = (), label: str = "") -> Slot:
+    def said(self, *phrases: str, names: Sequence[str] = (), label: str = "", leads: bool = False) -> Slot:
         """The same slot with other phrases, and with other names and another label where given."""
-        return replace(self, phrases=phrases, names=tuple(names) or self.names, label=label or self.label)
+        return replace(self, phrases=phrases, names=tuple(names) or self.names, label=label or self.label, leads=leads)
 
 
-def slot(key: str, names: str, kind: Kind | tuple[Kind, ...], *phrases: str, label: str = "", leads: bool = False) -> Slot:
+def slot(
+    key: str, names: str, kind: Kind | tuple[Kind, ...], *phrases: str, label: str = "", leads: bool = False
+) -> Slot:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return Slot(key, label or key.replace("_", " "), tuple(names.split()), kinds, phrases or ("{}",), leads=leads)
 
@@ -56,7 +58,9 @@ CITY = slot("city", "city town location place", string(values.city), "in {}", "i
 ORIGIN = slot("origin", "origin from_city start departure", string(values.city), "from {}", "leaving from {}")
 DESTINATION = slot("destination", "destination to_city goal arrival", string(values.city), "to {}", "going to {}")
 PERSON = slot("person", "name person full_name", string(values.person), "for {}", "in the name of {}")
-ADDRESS = slot("address", "address street deliver_to", quoted(values.address, always=False), "to {}", "to the address {}")
+ADDRESS = slot(
+    "address", "address street deliver_to", quoted(values.address, always=False), "to {}", "to the address {}"
+)
 EMAIL = slot("email", "email recipient to mail_address", string(values.email), "to {}", "to the address {}")
 PHONE = slot("phone", "phone phone_number number", string(values.phone), "{}", "the number {}", leads=True)
 FILE = slot("file", "file file_name path", string(values.file_name), "{}", "called {}", label="file", leads=True)
@@ -65,7 +69,14 @@ DATE = slot("date", "date day on_date", string(values.date), "on {}", "on {}", "
 TIME = slot("time", "time at_time start_time hour", string(values.clock_time), "at {}", "at {}", "for {} sharp")
 DAYS = slot("days", "days num_days day_count", integer(2, 14), "for {} days", "for the next {} days")
 NIGHTS = slot("nights", "nights num_nights stay", integer(2, 14), "for {} nights", "staying {} nights")
-MINUTES = slot("minutes", "minutes duration length_min", integer(5, 180, step=5), "for {} minutes", "lasting {} minutes")
+MINUTES = slot(
+    "minutes",
+    "minutes duration length_min",
+    integer(5, 180, step=5),
+    "for {} minutes",
+    "lasting {} minutes",
+    label="duration",
+)
 PEOPLE = slot("people", "people guests party_size", integer(2, 12), "for {} people", "for a group of {}")
 QUANTITY = slot("quantity", "quantity count pieces", integer(2, 40), "{} of them", "quantity {}", "{} pieces")
 STARS = slot("stars", "stars rating score", integer(2, 5), "with {} stars", "rated {} stars")
@@ -87,7 +98,9 @@ ROOM = slot("room", "room area zone", string(values.one_of(pools.ROOMS)), "in th
 ATTENDEES = slot("attendees", "attendees guests invitees", several(string(values.person)), "with {}", "inviting {}")
 EMAILS = slot("emails", "emails recipients share_with", several(string(values.email), 1, 2), "with {}", "to {}")
 TAGS = slot("tags", "tags labels keywords", several(string(values.one_of(pools.TAGS))), "tagged {}", "with the tags {}")
-FOODS = slot("foods", "ingredients foods items", several(string(values.one_of(pools.FOODS)), 2, 4), "with {}", "using {}")
+FOODS = slot(
+    "foods", "ingredients foods items", several(string(values.one_of(pools.FOODS)), 2, 4), "with {}", "using {}"
+)
 NUMBERS = slot("numbers", "numbers values data", several(integer(0, 250), 3, 5), "of {}", "of the numbers {}")
 
 UNIT = slot(
@@ -103,7 +116,11 @@ CABIN = slot(
     "cabin",
     "cabin seat_class travel_class",
     choices(
-        {"economy": ("in economy class", "in economy"), "business": ("in business class",), "first": ("in first class",)},
+        {
+            "economy": ("in economy class", "in economy"),
+            "business": ("in business class",),
+            "first": ("in first class",),
+        },
         ("ECONOMY", "BUSINESS", "FIRST"),
     ),
 )
@@ -148,7 +165,9 @@ CURRENCY = slot(
 REPEAT = slot(
     "repeat",
     "repeat frequency every",
-    choices({"daily": ("every day", "daily"), "weekly": ("every week", "weekly"), "monthly": ("every month", "monthly")}),
+    choices(
+        {"daily": ("every day", "daily"), "weekly": ("every week", "weekly"), "monthly": ("every month", "monthly")}
+    ),
 )
 LANGUAGE = slot(
     "language",
@@ -164,7 +183,9 @@ LANGUAGE = slot(
     ),
 )
 
-BREAKFAST = flag("breakfast", "breakfast with_breakfast", ("with breakfast", "including breakfast"), ("without breakfast",))
+BREAKFAST = flag(
+    "breakfast", "breakfast with_breakfast", ("with breakfast", "including breakfast"), ("without breakfast",)
+)
 NOTIFY = flag("notify", "notify notify_all send_notice", ("and notify everyone",), ("without notifying anyone",))
 URGENT = flag("urgent", "urgent is_urgent", ("marked as urgent",), ("marked as not urgent",))
 INSURANCE = flag("insurance", "insurance insured", ("with insurance",), ("without insurance", "with no insurance"))

@@ -111,7 +111,7 @@ def join_words(words: Sequence[str]) -> str:
 
 def quote(text: str, rng: Random) -> str:
     """The text between quotation marks that do not occur in it."""
-    mark = '"' if "'" in text else "'" if '"' in text else rng.choice("\"\"\"'")
+    mark = '"' if "'" in text else "'" if '"' in text else rng.choice('"""\'')
     return f"{mark}{text}{mark}"
 
 
@@ -200,7 +200,9 @@ def title(rng: Random) -> str:
     other = rng.choice(pools.NOUNS).capitalize()
     roll = rng.random()
     if roll < 0.8:
-        return rng.choice((f"{adjective} {noun}", f"The {adjective} {noun}", f"{noun} of the {other}", f"{noun} {other}"))
+        return rng.choice(
+            (f"{adjective} {noun}", f"The {adjective} {noun}", f"{noun} of the {other}", f"{noun} {other}")
+        )
     return rng.choice(
         (
             f"{noun}, {other}",
@@ -247,7 +249,11 @@ def place(rng: Random) -> str:
     roll = rng.random()
     if roll < 0.4:
         return f"{rng.choice(pools.ADJECTIVES).capitalize()} {rng.choice(pools.NOUNS).capitalize()}"
-    return f"{syllables(rng, 2)} {rng.choice(pools.NOUNS).capitalize()}" if roll < 0.8 else f"{rng.choice(pools.FIRST_NAMES)}'s"
+    return (
+        f"{syllables(rng, 2)} {rng.choice(pools.NOUNS).capitalize()}"
+        if roll < 0.8
+        else f"{rng.choice(pools.FIRST_NAMES)}'s"
+    )
 
 
 def one_of(words: Sequence[str]) -> Callable[[Random], str]:

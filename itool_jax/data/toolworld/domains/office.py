@@ -40,9 +40,17 @@ ASSIGNEE = PERSON.said("assigned to {}", names=("assignee", "owner", "assigned_t
 FORMAT = slot(
     "format",
     "format to_format target_type",
-    values.choices({"pdf": ("to PDF", "into a PDF"), "html": ("to HTML",), "word": ("to Word",)}, ("PDF", "HTML", "DOCX")),
+    values.choices(
+        {"pdf": ("to PDF", "into a PDF"), "html": ("to HTML",), "word": ("to Word",)}, ("PDF", "HTML", "DOCX")
+    ),
 )
-NEW_NAME = FILE.said("to {}", names=("new_name", "rename_to", "target"), label="new name")
+NEW_PRIORITY = slot(
+    "priority",
+    "priority new_priority urgency",
+    values.choices({p: (f"to {p}", f"to {p} priority") for p in ("low", "medium", "high")}, ("LOW", "MEDIUM", "HIGH")),
+)
+UNREAD_COUNT = slot("unread_count", "unread", values.integer(0, 90), label="number of unread emails")
+NEW_NAME = slot("new_name", "new_name rename_to target", values.string(values.file_name), "to {}")
 LIMIT = QUANTITY.said("at most {} of them", "no more than {}", names=("limit", "max_results", "top"))
 
 CONCEPTS = (
@@ -50,8 +58,10 @@ CONCEPTS = (
         "calendar", "create schedule add", "meeting", ("schedule a meeting", "set up a meeting", "create a meeting"),
         TITLE, DATE, TIME, ATTENDEES.optional(), MINUTES.optional(), ONLINE, returns=(MEETING,),
     ),
+    concept("calendar", "cancel delete", "meeting", ("cancel the meeting", "call off the meeting"), MEETING, NOTIFY),
     concept(
-        "calendar", "cancel delete", "meeting", ("cancel the meeting", "call off the meeting"), MEETING, NOTIFY,
+        "calendar", "cancel delete", "meeting_by_title titled_meeting", ("cancel the meeting", "call off the meeting"),
+        TITLE, NOTIFY,
     ),
     concept(
         "calendar", "move reschedule", "meeting", ("move the meeting", "reschedule the meeting"),
@@ -79,16 +89,23 @@ CONCEPTS = (
         "mail", "forward", "email mail", ("forward the email", "pass on the email"),
         MAIL, EMAIL.said("to {}", names=("to", "recipient", "forward_to")), NOTE,
     ),
-    concept("mail", "count get", "unread_emails", ("count my unread emails", "tell me how many unread emails I have"), returns=(QUANTITY,)),
+    concept(
+        "mail", "count get", "unread_emails", ("count my unread emails", "tell me how many unread emails I have"),
+        returns=(UNREAD_COUNT,),
+    ),
     concept(
         "phone", "send", "text_message sms", ("send a text message", "send an SMS", "text a message"),
         RECIPIENT, MESSAGE,
     ),
     concept("phone", "call dial", "number phone_number", ("call the number", "dial the number", "phone"), PHONE),
-    concept("phone", "find get", "phone_number contact_phone", ("find the phone number", "look up the phone number"),
-        PERSON.said("of {}", "belonging to {}", names=("name", "person", "contact")), returns=(PHONE,)),
-    concept("phone", "find get", "email_address", ("find the email address", "look up the mail address"),
-        PERSON.said("of {}", "belonging to {}", names=("name", "person", "contact")), returns=(EMAIL,)),
+    concept(
+        "phone", "find get", "phone_number contact_phone", ("find the phone number", "look up the phone number"),
+        PERSON.said("of {}", "belonging to {}", names=("name", "person", "contact")), returns=(PHONE,),
+    ),
+    concept(
+        "phone", "find get", "email_address", ("find the email address", "look up the mail address"),
+        PERSON.said("of {}", "belonging to {}", names=("name", "person", "contact")), returns=(EMAIL,),
+    ),
     concept(
         "phone", "add create save", "contact", ("add a contact", "save a new contact"),
         PERSON.said("named {}", "called {}"), PHONE.said("with the number {}", "with the phone number {}"),
@@ -101,21 +118,34 @@ CONCEPTS = (
     concept("document", "share", "document file", ("share the file", "give access to the file"), FILE, EMAILS, EDIT),
     concept("document", "delete remove", "document file", ("delete the file", "remove the file"), FILE),
     concept("document", "rename", "document file", ("rename the file", "change the name of the file"), FILE, NEW_NAME),
-    concept("document", "convert export", "document file", ("convert the file", "export the file"), FILE, FORMAT, returns=(FILE,)),
-    concept("document", "find search", "documents files", ("find files", "search for files"), TOPIC, TAGS.optional(), LIMIT.optional(), returns=(FILE,)),
-    concept("document", "translate", "document file", ("translate the file", "have the file translated"), FILE, LANGUAGE, returns=(FILE,)),
+    concept(
+        "document", "convert export", "document file", ("convert the file", "export the file"),
+        FILE, FORMAT, returns=(FILE,),
+    ),
+    concept(
+        "document", "find search", "documents files", ("find files", "search for files"),
+        TOPIC, TAGS.optional(), LIMIT.optional(), returns=(FILE,),
+    ),
+    concept(
+        "document", "translate", "document file", ("translate the file", "have the file translated"),
+        FILE, LANGUAGE, returns=(FILE,),
+    ),
     concept(
         "ticket", "create open", "ticket issue", ("open a ticket", "create a ticket", "file an issue"),
         TITLE, PRIORITY.optional(), ASSIGNEE.optional(), TAGS.optional(), returns=(TICKET,),
     ),
     concept("ticket", "close resolve", "ticket issue", ("close the ticket", "resolve the ticket"), TICKET, NOTE),
-    concept("ticket", "assign", "ticket issue", ("assign the ticket", "hand over the ticket"), TICKET, PERSON.said("to {}", names=("assignee", "person", "to"))),
+    concept(
+        "ticket", "assign", "ticket issue", ("assign the ticket", "hand over the ticket"),
+        TICKET, PERSON.said("to {}", names=("assignee", "person", "to")),
+    ),
     concept(
         "ticket", "list find", "tickets issues", ("list the tickets", "show the open tickets"),
         PRIORITY.optional(), ASSIGNEE.optional(), LIMIT.optional(), returns=(TICKET,),
     ),
     concept(
-        "ticket", "set change", "ticket_priority", ("change the priority of the ticket", "set the priority of the ticket"),
-        TICKET, PRIORITY.said("{}"),
+        "ticket", "set change", "ticket_priority",
+        ("change the priority of the ticket", "set the priority of the ticket"),
+        TICKET, NEW_PRIORITY,
     ),
 )  # fmt: skip

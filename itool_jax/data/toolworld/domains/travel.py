@@ -31,12 +31,16 @@ HOTEL_BOOKING = reference("hotel_booking", "booking_id booking booking_code", "b
 FLIGHT_BOOKING = reference("flight_booking", "reservation reservation_id booking_ref", "reservation code")
 TRAIN_TICKET = reference("train_ticket", "ticket_id ticket ticket_code", "ticket code")
 RENTAL = reference("rental", "rental_id contract contract_id", "contract number")
-FLIGHT = slot("flight", "flight flight_number flight_no", values.string(values.flight_number), leads=True, label="flight number")
+FLIGHT = slot(
+    "flight", "flight flight_number flight_no", values.string(values.flight_number), leads=True, label="flight number"
+)
 PASSENGERS = PEOPLE.said("for {} passengers", "for {} travelers", names=("passengers", "travelers", "seats"))
 SEAT = slot(
     "seat",
     "seat seat_type",
-    values.choices({"window": ("with a window seat", "at the window"), "aisle": ("with an aisle seat", "at the aisle")}),
+    values.choices(
+        {"window": ("with a window seat", "at the window"), "aisle": ("with an aisle seat", "at the aisle")}
+    ),
 ).optional()
 CAR = slot(
     "car",
@@ -51,12 +55,18 @@ EVENT = slot(
     "event hazard kind",
     values.choices({"storm": ("for storms",), "frost": ("for frost",), "flood": ("for floods", "for flooding")}),
 )
+AIR_INDEX = slot("air_index", "index", values.integer(1, 10), label="air index")
+LATITUDE = slot("latitude", "latitude lat", values.number(-60, 70, digits=2), "at latitude {}", "at a latitude of {}")
+LONGITUDE = slot(
+    "longitude", "longitude lon", values.number(-170, 170, digits=2), "at longitude {}", "at a longitude of {}"
+)
 POOL = flag("pool", "pool with_pool", ("with a pool", "with a swimming pool"), ("without a pool",))
 DIRECT = flag("direct", "direct direct_only nonstop", ("without stops", "only direct ones"), ("with stops allowed",))
 
 CONCEPTS = (
     concept(
-        "hotel", "book reserve", "hotel hotel_room", ("book a hotel", "reserve a hotel room", "book me a room in a hotel"),
+        "hotel", "book reserve", "hotel hotel_room",
+        ("book a hotel", "reserve a hotel room", "book me a room in a hotel"),
         CITY, NIGHTS, PEOPLE.optional(), BREAKFAST, MAX_PRICE.optional(), returns=(HOTEL_BOOKING, AMOUNT),
     ),
     concept(
@@ -88,7 +98,8 @@ CONCEPTS = (
         FLIGHT, DATE.optional(), returns=(TIME,),
     ),
     concept(
-        "flight", "check_in", "flight passenger", ("check me in with the reservation", "do the check-in for the reservation"),
+        "flight", "check_in", "flight passenger",
+        ("check me in with the reservation", "do the check-in for the reservation"),
         FLIGHT_BOOKING, SEAT, returns=(FLIGHT,),
     ),
     concept(
@@ -120,12 +131,23 @@ CONCEPTS = (
         CITY, UNIT.optional(), returns=(TEMPERATURE,),
     ),
     concept(
+        "weather", "get check", "weather_at local_weather", ("get the weather", "check the current weather"),
+        LATITUDE, LONGITUDE, UNIT.optional(), returns=(TEMPERATURE,),
+    ),
+    concept(
         "weather", "get check", "forecast weather_forecast", ("get the forecast", "show the weather forecast"),
         CITY, DAYS, UNIT.optional(), returns=(TEMPERATURE,),
     ),
-    concept("weather", "get check", "air_quality", ("check the air quality", "tell me how clean the air is"), CITY, returns=(STARS,)),
     concept(
-        "weather", "set create", "weather_alert", ("set a weather alert", "warn me about the weather"), CITY, EVENT, DATE.optional(),
+        "weather", "get check", "air_quality", ("check the air quality", "tell me how clean the air is"),
+        CITY, returns=(AIR_INDEX,),
     ),
-    concept("weather", "get", "sunrise sunrise_time", ("get the time of sunrise", "tell me when the sun rises"), CITY, DATE.optional(), returns=(TIME,)),
+    concept(
+        "weather", "set create", "weather_alert", ("set a weather alert", "warn me about the weather"),
+        CITY, EVENT, DATE.optional(),
+    ),
+    concept(
+        "weather", "get", "sunrise sunrise_time", ("get the time of sunrise", "tell me when the sun rises"),
+        CITY, DATE.optional(), returns=(TIME,),
+    ),
 )  # fmt: skip

@@ -1,0 +1,96 @@
+"""Grading: a model's answer against the ground truth, and the summary of a set of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from itool_jax.data.difficulty import difficulty
+from itool_jax.data.example import Example
+from itool_jax.evaluation.intervals import wilson
+from itool_jax.toolcall import ErrorKind, compare, parse_calls
+
+_ORDER = {kind.value: rank for rank, kind in enumerate(ErrorKind)}
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One answer.
+
+    id, difficulty  of the example
+    answer          the model's text
+    expected        the ground truth's text
+    right           exact match of the parsed calls; where prose is expected, any finished answer without a call
+    error           an ErrorKind's value, None if right
+    slot_f1         F1 over slots in [0, 1]
+    """
+
+    id: str
+    difficulty: str
+    answer: str
+    expected: str
+    right: bool
+    error: str | None
+    slot_f1: float
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """How a model did on a held-out set.
+
+    count             examples answered
+    right             answers that match exactly
+    exact_match       right / count; None where nothing was answered
+    interval          its 95 % Wilson interval
+    errors            wrong answers by error kind, in ErrorKind's order
+    skipped_too_long  examples left out because the model's context cannot hold them
+    slot_f1           mean over the answers; None where nothing was answered
+    """
+
+    count: int
+    right: int
+    exact_match: float | None
+    interval: tuple[float, float]
+    errors: Mapping[str, int]
+    skipped_too_long: int = 0
+    slot_f1: float | None = None
+
+
+def grade(example: Example, answer: str, *, finished: bool = True) -> Graded:
+    """Grades one answer; never raises on what a model wrote.
+
+    An answer that ran into its token limit (`finished` False) is wrong whatever it says so far: a format error.
+    """
+    comparison = compare(parse_calls(answer), example.calls, example.tools)
+    right = comparison.right and finished
+    error = None if right else (comparison.error if finished else None) or ErrorKind.FORMAT
+    return Graded(
+        id=example.id,
+        difficulty=difficulty(example),
+        answer=answer,
+        expected=example.answer,
+        right=right,
+        error=error.value if error else None,
+        slot_f1=comparison.slot_f1 if finished else 0.0,
+    )
+
+
+def summarize(graded: Sequence[Graded], skipped_too_long: int = 0) -> SetSummary:
+    """Counts a set's answers."""
+    count, right = len(graded), sum(one.right for one in graded)
+    errors = Counter(one.error for one in graded if one.error is not None)
+    return SetSummary(
+        count=count,
+        right=right,
+        exact_match=right / count if count else None,
+        interval=wilson(right, count),
+        errors={kind: errors[kind] for kind in sorted(errors, key=error_rank)},
+        skipped_too_long=skipped_too_long,
+        slot_f1=sum(one.slot_f1 for one in graded) / count if count else None,
+    )
+
+
+def error_rank(kind: str) -> tuple[int, str]:
+    """Sort key of error kinds: ErrorKind's order, then kinds that it does not know by name."""
+    return _ORDER.get(kind, len(_ORDER)), kind

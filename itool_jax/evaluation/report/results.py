@@ -1,0 +1,117 @@
+"""RunResults: all that a report shows of a run, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from itool_jax.evaluation.exact_match import SetSummary
+from itool_jax.evaluation.intervals import paired_change
+from itool_jax.evaluation.report.tree import DrawnTree
+
+BASE, WARMUP = "base", "warmup"
+Points = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """One set at one stage. `outcomes`: whether each example was answered right, by id; None where no file says so."""
+
+    summary: SetSummary
+    outcomes: Mapping[str, bool] | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a set's exact match changed between two stages, as shares.
+
+    interval      95 % paired interval; it and the next are None where the two stages answered different examples
+    gained, lost  examples right only after, only before
+    """
+
+    share: float
+    interval: tuple[float, float] | None = None
+    gained: int | None = None
+    lost: int | None = None
+
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the interval leaves out zero, else 0."""
+        low, high = self.interval or (0.0, 0.0)
+        return (low > 0) - (high < 0)
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """A finished stage of the manifest: wall-clock seconds, and what the stage says of itself."""
+
+    name: str
+    seconds: float
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A run as far as it has got.
+
+    name    of its directory
+    stages  evaluated stages in order: "base", "warmup", "round_000", ...
+    sets    by set name, by stage
+    curves  training metrics by stage name of metrics.jsonl ("round_000/prefer"), by metric: (step, value) ascending;
+            the metric "heldout/<set>" is that set's exact match while the stage was training
+    costs   finished stages in order of completion
+    stats   nested counts of each round that left some
+    tree    one search tree of the last round that grew any, and the name of that round
+    config  of the run, as JSON values
+    """
+
+    name: str
+    stages: tuple[str, ...] = ()
+    sets: Mapping[str, Mapping[str, SetResult]] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Points]] = field(default_factory=dict)
+    costs: tuple[StageCost, ...] = ()
+    stats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tree: DrawnTree | None = None
+    tree_round: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def summary(self, name: str, stage: str) -> SetSummary | None:
+        result = self.sets[name].get(stage)
+        return result.summary if result else None
+
+    def change(self, name: str, before: str, after: str) -> Change | None:
+        """The change of a set from one stage to another; None where either has no figure."""
+        first, second = self.sets[name].get(before), self.sets[name].get(after)
+        if not first or not second or first.summary.exact_match is None or second.summary.exact_match is None:
+            return None
+        share = second.summary.exact_match - first.summary.exact_match
+        if first.outcomes is None or second.outcomes is None or first.outcomes.keys() != second.outcomes.keys():
+            return Change(share)
+        pairs = [(right, second.outcomes[key]) for key, right in first.outcomes.items()]
+        both, gained, lost = pairs.count((True, True)), pairs.count((False, True)), pairs.count((True, False))
+        interval = paired_change(both, gained, lost, len(pairs) - both - gained - lost)
+        return Change(share, interval, gained, lost)
+
+    @property
+    def reference(self) -> str | None:
+        """The stage that later ones are held against: the warm-up once a round stands after it, else the first."""
+        if WARMUP in self.stages[:-1]:
+            return WARMUP
+        return self.stages[0] if len(self.stages) > 1 else None
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """The stages after the reference."""
+        return self.stages[self.stages.index(self.reference) + 1 :] if self.reference else ()
+
+
+def to_json(results: RunResults) -> dict[str, Any]:
+    """`{"sets": {set: {stage: exact-match share}}, "errors": {set: {stage: {error kind: count}}}}`."""
+    summaries = {
+        name: {stage: result.summary for stage, result in stages.items()} for name, stages in results.sets.items()
+    }
+    return {
+        "sets": {name: {stage: s.exact_match for stage, s in stages.items()} for name, stages in summaries.items()},
+        "errors": {name: {stage: dict(s.errors) for stage, s in stages.items()} for name, stages in summaries.items()},
+    }

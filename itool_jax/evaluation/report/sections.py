@@ -1,0 +1,289 @@
+"""The sections of the report's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from itool_jax.evaluation.report import charts, wording
+from itool_jax.evaluation.report.markup import Child, Markup, element, join
+from itool_jax.evaluation.report.results import BASE, Change, Points, RunResults
+from itool_jax.evaluation.report.tree import DrawnPair, DrawnTree
+from itool_jax.evaluation.report.tree_drawing import draw_tree, legend
+
+_COMPARED = (("loss",), ("margin",), ("accuracy",), ("chosen_logprob", "rejected_logprob"))
+_METRICS = {
+    "loss": "loss",
+    "margin": "margin, chosen over rejected",
+    "accuracy": "share of pairs ranked right",
+    "chosen_logprob": "chosen",
+    "rejected_logprob": "rejected",
+}
+
+
+def all_sections(results: RunResults) -> list[Markup]:
+    made = (_exact_match, _gains, _figures, _errors, _tree, _training, _rounds, _costs, _config)
+    return [section for make in made if (section := make(results)) is not None]
+
+
+def _exact_match(results: RunResults) -> Markup | None:
+    if not results.sets:
+        return None
+    panels = [
+        _panel(wording.set_label(name), _count(results, name), charts.levels(_summaries(results, name)))
+        for name in results.sets
+    ]
+    note = "Share of answers whose parsed calls equal the ground truth, in per cent; bars are 95 % Wilson intervals."
+    return _section("Exact match", note, _grid(panels))
+
+
+def _gains(results: RunResults) -> Markup | None:
+    changes = {name: _changes(results, name, results.reference, results.later) for name in results.sets}
+    everything = [change for found in changes.values() for change in found.values()]
+    if not everything:
+        return None
+    low, high = charts.gain_bounds(everything)
+    panels = [
+        _panel(wording.set_label(name), "", charts.gains(found, low, high)) for name, found in changes.items() if found
+    ]
+    note = (
+        "Percentage points on the same examples, with 95 % paired intervals (Newcombe). Coloured where the interval "
+        "leaves out zero. One seed: the interval covers the choice of examples, not that of the run."
+    )
+    return _section(f"Change since {_named(results.reference)}", note, _grid(panels))
+
+
+def _figures(results: RunResults) -> Markup | None:
+    if not results.sets:
+        return None
+    heads = ["Set", "Examples", *map(wording.stage_label, results.stages)]
+    rows = []
+    for name in results.sets:
+        cells = [_figure_cell(results, name, stage) for stage in results.stages]
+        rows.append([wording.set_label(name), _count(results, name).replace(" examples", ""), *cells])
+    return _section(
+        "Figures",
+        "Exact match in per cent, its interval, and the change since the base and the warm-up.",
+        _table(heads, rows),
+    )
+
+
+def _figure_cell(results: RunResults, name: str, stage: str) -> Child:
+    summary = results.summary(name, stage)
+    if summary is None:
+        return "–"
+    lines: list[Child] = [
+        element("b", wording.percent(summary.exact_match)),
+        element("small", wording.span(summary.interval)),
+    ]
+    for before in dict.fromkeys((BASE, results.reference)):
+        if before and before in results.stages[: results.stages.index(stage)]:
+            change = results.change(name, before, stage)
+            if change:
+                says = f"{wording.points(change.share)} on {wording.stage_label(before)}"
+                lines.append(element("small", says, class_=("worse", "same", "better")[change.direction + 1]))
+    return join(lines)
+
+
+def _errors(results: RunResults) -> Markup | None:
+    if not results.sets:
+        return None
+    before, after = results.reference, results.stages[-1]
+    found = {
+        name: (results.summary(name, before) if before else None, results.summary(name, after)) for name in results.sets
+    }
+    panels, most = [], max((n for pair in found.values() for s in pair if s for n in s.errors.values()), default=1)
+    for name, (old, new) in found.items():
+        if new is not None:
+            bars = charts.error_bars(old.errors if old else None, new.errors, most)
+            panels.append(_panel(wording.set_label(name), f"{new.count - new.right:,} wrong", bars))
+    note = f"Wrong answers by the first thing that is wrong, {wording.stage_label(after)}."
+    keys: list[Markup] = []
+    if before:
+        note = "Wrong answers by the first thing that is wrong."
+        keys = [_key("after", wording.stage_label(after)), _key("before", wording.stage_label(before))]
+    return _section("Error kinds", note, element("div", *keys, class_="legend") if keys else None, _grid(panels))
+
+
+def _tree(results: RunResults) -> Markup | None:
+    tree = results.tree
+    if tree is None:
+        return None
+    note = (
+        f"Example {tree.id}, {wording.stage_label(results.tree_round)}. N visits, Q mean reward (the bar), R reward of "
+        "a finished answer, ✓ exactly right; the thicker a line, the more samples took it."
+    )
+    texts = [
+        element("details", element("summary", "Prompt"), element("pre", tree.prompt)),
+        element("p", "Expected  ", element("code", tree.expected), class_="expected"),
+    ]
+    drawing = element(
+        "div", draw_tree(tree), class_="scroll canvas", tabindex="0", role="region", aria_label="Search tree"
+    )
+    return _section("One search tree", note, *texts, drawing, legend(), _pairs(tree))
+
+
+def _pairs(tree: DrawnTree) -> Markup | None:
+    if not tree.pairs:
+        return None
+    rows = []
+    for pair in tree.pairs:
+        prefix = element("code", tree.path_text(pair.parent) or "(start of the answer)", class_="prefix")
+        chosen = _side(tree, pair, pair.chosen, "the ground truth's fragment")
+        rows.append([prefix, chosen, _side(tree, pair, pair.rejected, "not in the tree"), wording.figure(pair.gap)])
+    heads = ["After", "Chosen", "Rejected", "Gap in Q"]
+    return element("div", element("h3", "Its preference pairs"), _table(heads, rows, "pairs"))
+
+
+def _side(tree: DrawnTree, pair: DrawnPair, node: int | None, otherwise: str) -> Child:
+    if node is None:
+        return element("small", otherwise)
+    role = "chosen" if node == pair.chosen else "rejected"
+    return element("code", tree.nodes[node].text, class_=role)
+
+
+def _training(results: RunResults) -> Markup | None:
+    groups: dict[str, list[str]] = {}
+    for stage in results.curves:
+        groups.setdefault(stage.split("/")[0], []).append(stage)
+    panels = [
+        panel
+        for group, stages in sorted(groups.items(), key=_group_order)
+        for panel in _group_panels(results, group, stages)
+    ]
+    return (
+        _section("Training", "Figures of each training step, averaged over neighbours.", _grid(panels))
+        if panels
+        else None
+    )
+
+
+def _group_order(group: tuple[str, list[str]]) -> tuple[bool, str]:
+    return group[0].startswith("round_"), group[0]
+
+
+def _group_panels(results: RunResults, group: str, stages: Sequence[str]) -> Iterable[Markup]:
+    """Panels of a warm-up or a round: its stages follow one another, metrics that belong together share a panel."""
+    curves = {stage: results.curves[stage] for stage in stages}
+    for names in _COMPARED:
+        present = [stage for stage in stages if any(name in curves[stage] for name in names)]
+        if not present:
+            continue
+        if len(names) == 1:
+            series = [(wording.stage_label(stage.split("/")[-1]), curves[stage][names[0]]) for stage in present]
+            yield _panel(wording.stage_label(group), _METRICS[names[0]], charts.curves(series, follow_on=True))
+        else:
+            series = [(_METRICS[name], _joined(curves, name)) for name in names]
+            yield _series_panel(wording.stage_label(group), "log-probability per token", series)
+    sets = dict.fromkeys(name for stage in stages for name in curves[stage] if name.startswith("heldout/"))
+    if sets:
+        series = [(wording.set_label(name.partition("/")[2]), _joined(curves, name)) for name in sets]
+        yield _series_panel(wording.stage_label(group), "exact match while training", series)
+
+
+def _joined(curves: Mapping[str, Mapping[str, Points]], name: str) -> Points:
+    """One metric of stages that follow one another, its steps counted on."""
+    joined: list[tuple[int, float]] = []
+    begun = 0
+    for metrics in curves.values():
+        joined += [(begun + step, value) for step, value in metrics.get(name, ())]
+        begun += max((points[-1][0] for points in metrics.values() if points), default=0)
+    return tuple(joined)
+
+
+def _series_panel(title: str, says: str, series: Sequence[tuple[str, Points]]) -> Markup:
+    keys = [_key(f"line series{index % 4}", name) for index, (name, _) in enumerate(series)]
+    return _panel(title, says, join((element("div", *keys, class_="legend"), charts.curves(series))))
+
+
+def _rounds(results: RunResults) -> Markup | None:
+    if not results.stats:
+        return None
+    flat = {name: wording.flatten(stats) for name, stats in results.stats.items()}
+    paths = dict.fromkeys(path for leaves in flat.values() for path in leaves)
+    rows: list[list[Child]] = []
+    for path in paths:
+        *group, last = (part.replace("_", " ") for part in path)
+        label = join([element("small", " · ".join(group) + " · ") if group else None, last])
+        rows.append([label, *(wording.figure(leaves[path]) if path in leaves else "–" for leaves in flat.values())])
+    heads = ["Count", *map(wording.stage_label, flat)]
+    return _section(
+        "What the rounds made", "What was found, kept and taken away on the way to the pairs.", _table(heads, rows)
+    )
+
+
+def _costs(results: RunResults) -> Markup | None:
+    if not results.costs:
+        return None
+    total = sum(cost.seconds for cost in results.costs)
+    rows: list[list[Child]] = [
+        [
+            wording.stage_label(cost.name),
+            wording.duration(cost.seconds),
+            charts.share_bar(cost.seconds / total if total else 0.0),
+            element("small", wording.cost_note(cost)),
+        ]
+        for cost in results.costs
+    ]
+    rows.append([element("b", "Total"), element("b", wording.duration(total)), "", ""])
+    return _section(
+        "Stages and their cost",
+        "Wall-clock time of the attempt that finished each stage.",
+        _table(["Stage", "Time", "", "Outcome"], rows, "costs"),
+    )
+
+
+def _config(results: RunResults) -> Markup | None:
+    if not results.config:
+        return None
+    rows: list[list[Child]] = [
+        [element("code", ".".join(path)), element("code", wording.figure(value))]
+        for path, value in wording.flatten(results.config).items()
+    ]
+    listing = element("details", element("summary", f"{len(rows)} keys"), _table(["Key", "Value"], rows, "config"))
+    return _section("Config", "", listing)
+
+
+def _summaries(results: RunResults, name: str) -> dict:
+    return {stage: result.summary for stage, result in results.sets[name].items()}
+
+
+def _changes(results: RunResults, name: str, before: str | None, stages: Sequence[str]) -> dict[str, Change]:
+    found = {stage: results.change(name, before, stage) for stage in stages} if before else {}
+    return {stage: change for stage, change in found.items() if change is not None}
+
+
+def _count(results: RunResults, name: str) -> str:
+    summaries = _summaries(results, name).values()
+    skipped = max(summary.skipped_too_long for summary in summaries)
+    left_out = f", {skipped:,} too long" if skipped else ""
+    return f"{max(summary.count for summary in summaries):,} examples{left_out}"
+
+
+def _named(stage: str | None) -> str:
+    return {"base": "the base model", "warmup": "the warm-up"}.get(stage or "", wording.stage_label(stage or ""))
+
+
+def _section(title: str, note: str, *content: Child) -> Markup:
+    return element("section", element("h2", title), element("p", note, class_="note") if note else None, *content)
+
+
+def _grid(panels: Sequence[Markup]) -> Markup:
+    return element("div", *panels, class_="grid")
+
+
+def _panel(title: str, says: str, chart: Markup) -> Markup:
+    caption = element("figcaption", element("b", title), element("span", says) if says else None)
+    return element("figure", caption, chart)
+
+
+def _key(class_: str, says: str) -> Markup:
+    return element("span", element("i", class_=f"key {class_}"), says)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Child]], class_: str = "") -> Markup:
+    head = element("thead", element("tr", *(element("th", text, scope="col") for text in heads)))
+    body = [
+        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
+    ]
+    table = element("table", head, element("tbody", *body), class_=class_ or None)
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=heads[0])

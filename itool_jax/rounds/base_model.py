@@ -1,0 +1,53 @@
+"""The model that a run starts from: its tokenizer and weights, written once into the run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from itool_jax.data.chat import chat_format
+from itool_jax.data.example import Example
+from itool_jax.data.tokenizer import Tokenizer, train_bpe
+from itool_jax.models.config import LoraConfig, preset
+from itool_jax.models.load import load_model
+from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy
+from itool_jax.training.checkpoints import load_policy, save_policy
+
+_TOKENIZER_TEXTS = 4000
+
+
+def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path) -> Mapping[str, Any]:
+    """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data."""
+    cfg = config.model
+    if cfg.checkpoint:
+        policy, tokenizer = load_model(cfg.checkpoint, preset(cfg.preset))
+    else:
+        tokenizer = Tokenizer.load(cfg.tokenizer) if cfg.tokenizer else _train_tokenizer(config, examples)
+        policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)
+    tokenizer.save(folder / "tokenizer")
+    save_policy(folder / "base", policy)
+    return {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
+
+
+def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer]:
+    """What `write_base` wrote, in the config's precision and with fresh adapters where it asks for LoRA."""
+    cfg = config.model
+    policy = load_policy(folder / "base")
+    tokenizer = Tokenizer.load(folder / "tokenizer")
+    decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
+    policy = policy.replace(decoder=decoder)  # pyright: ignore[reportAttributeAccessIssue]
+    if cfg.lora_rank:
+        policy = add_adapters(policy, LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
+    return policy, tokenizer
+
+
+def _train_tokenizer(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:
+    chat = chat_format(config.data.chat)
+    texts = []
+    for example, _ in zip(examples, range(_TOKENIZER_TEXTS), strict=False):
+        texts.extend((*(s.text for s in chat.segments(example) if not s.special), example.answer))
+    return train_bpe(texts, config.model.vocab_size, chat.special_tokens, chat.end_of_turn)

@@ -1,0 +1,69 @@
+"""The examples that a config names: of the simulator, or of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from itool_jax.data.difficulty import DIFFICULTIES
+from itool_jax.data.example import Example
+from itool_jax.data.sources import read_source
+from itool_jax.data.toolworld import ToolWorld
+from itool_jax.errors import UserError
+from itool_jax.progress import note
+
+UNSEEN_TOOLS = "unseen_tools"
+
+
+def training_examples(config: ConfigDict) -> list[Example]:
+    """All training examples; raises UserError where there are none, or where two have one id."""
+    data = config.data
+    if data.source == "toolworld":
+        world = ToolWorld(data.toolworld.seed, "train", **_shares(config))
+        examples = [e for level in DIFFICULTIES for e in world.examples(level, data.toolworld.train[level])]
+    elif data.train:
+        examples = [example for path in data.train for example in _read(config, path)]
+    else:
+        raise UserError(f"config.data.train names no files, and the source {data.source!r} needs some.")
+    if not examples:
+        raise UserError("the training data are empty: check config.data.")
+    repeated = len(examples) - len({example.id for example in examples})
+    if repeated:
+        raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
+    return examples
+
+
+def heldout_names(config: ConfigDict) -> tuple[str, ...]:
+    """Names of the held-out sets: of the simulator one per difficulty and one with tools never seen in training."""
+    data = config.data
+    return (*DIFFICULTIES, UNSEEN_TOOLS) if data.source == "toolworld" else tuple(data.heldout)
+
+
+def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
+    """Examples of one held-out set; the unseen-tools set is one third of each difficulty."""
+    data = config.data
+    if data.source != "toolworld":
+        yield from _read(config, data.heldout[name])
+        return
+    count = data.toolworld.heldout
+    if name in DIFFICULTIES:
+        yield from ToolWorld(data.toolworld.seed, "heldout", **_shares(config)).examples(name, count)
+        return
+    world = ToolWorld(data.toolworld.seed, "heldout", tools="unseen", **_shares(config))
+    for number in range(count):
+        yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
+
+
+def _shares(config: ConfigDict) -> dict[str, float]:
+    world = config.data.toolworld
+    return {"no_call_share": world.no_call_share, "follow_up_share": world.follow_up_share}
+
+
+def _read(config: ConfigDict, path: str) -> tuple[Example, ...]:
+    data = config.data
+    rows = read_source(data.source, epath.Path(data.folder) / path, skip_bad=data.skip_malformed)
+    if rows.problems:
+        note(f"{path}: skipped {len(rows.problems)} malformed rows, the first: {rows.problems[0]}")
+    return rows.items

@@ -1,0 +1,106 @@
+"""The preference step of a round: training on the pairs that its search gave, or on pairs that a user brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from itool_jax.config import round_config, round_name
+from itool_jax.errors import UserError
+from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import batch_divisor
+from itool_jax.progress import note, progress
+from itool_jax.rounds.next_round import next_round
+from itool_jax.rounds.run_directory import RunDirectory, digest_file
+from itool_jax.rounds.session import Session
+from itool_jax.rounds.settings import fit_config, rows_per_step
+from itool_jax.rounds.stage import Stage, StageResult
+from itool_jax.rounds.user_pairs import read_user_pairs
+from itool_jax.training.dataset import batched
+from itool_jax.training.fit import fit
+from itool_jax.training.objectives import preference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, with_reference
+
+
+def command(run: RunDirectory, round: int | None, pairs: str | None) -> None:
+    session = Session(run)
+    prefer(session, next_round(session, "prefer") if round is None else round, epath.Path(pairs) if pairs else None)
+
+
+def prefer(session: Session, index: int, own_pairs: epath.Path | None = None) -> StageResult:
+    """The stage round_NNN/prefer: the policy after training on the round's pairs, or on `own_pairs`."""
+    name = round_name(index)
+    source, digest = _source(session, name, own_pairs)
+
+    def body(stage: Stage):
+        read = read_user_pairs(session.dialect, source) if own_pairs else _read_pairs(session, source)
+        policy, counts = train_on_pairs(session, stage, index, session.policy_before(index), read)
+        session.save(stage.output("checkpoint"), policy)
+        return counts
+
+    return session.run.stage(
+        f"{name}/prefer",
+        inputs={"policy": session.policy_digest(index)[1], "pairs": digest},
+        outputs={"checkpoint": f"{name}/checkpoint"},
+        body=body,
+    )
+
+
+def _source(session: Session, name: str, own_pairs: epath.Path | None) -> tuple[epath.Path, str]:
+    if own_pairs:
+        return own_pairs, digest_file(own_pairs)
+    found = session.run.result(f"{name}/search")
+    if found is None:
+        raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
+    return found.paths["pairs"], found.digests["pairs"]
+
+
+def _read_pairs(session: Session, path: epath.Path) -> list[PairGroup]:
+    prompts = {p.id: p.prompt for p in session.training.buffer}
+    pairs: dict[str, list[TokenPair]] = {}
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        pair = TokenPair(tuple(row["prefix"]), tuple(row["chosen"]), tuple(row["rejected"]))
+        pairs.setdefault(row["id"], []).append(pair)
+    return [PairGroup(id, prompts[id], tuple(group)) for id, group in pairs.items()]
+
+
+def train_on_pairs(
+    session: Session, stage: Stage, index: int, policy: Policy, groups: Sequence[PairGroup]
+) -> tuple[Policy, Mapping[str, Any]]:
+    """Preference training with the starting policy as reference; counts what was used and what did not fit a row."""
+    cfg = round_config(session.config, index).prefer
+    fitting = [group for group in groups if len(group.tree()) <= cfg.row_tokens]
+    counts = {
+        "prompts": len(fitting),
+        "pairs": sum(len(group.pairs) for group in fitting),
+        "too_long": len(groups) - len(fitting),
+        "steps": 0,
+    }
+    if groups and not fitting:
+        raise UserError(
+            f"{stage.name}: no tree of pairs fits config.round.prefer.row_tokens = {cfg.row_tokens}; the smallest has "
+            f"{min(len(group.tree()) for group in groups)} tokens."
+        )
+    if not fitting:
+        note(f"{stage.name}: the search gave no pairs, so the policy stays as it is")
+        return policy, counts
+    rows = PreferenceRows(with_reference(policy, fitting, cfg.row_tokens, cfg.rows), cfg.row_tokens)
+    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
+    seed = session.config.seed + 1000 * (index + 1)
+    batches = batched(rows, epochs=cfg.epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
+    objective = preference(cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight)
+    counts |= {"rows": len(rows), "steps": len(batches)}
+    last: dict[str, float] = {}
+    with progress(f"{cfg.loss} {stage.name}", len(batches), "steps", cost=f"{counts['pairs']} pairs") as bar:
+
+        def on_step(step: int, metrics: dict[str, float]) -> None:
+            session.run.metrics.write(step, stage.name, metrics)
+            last.update(metrics)
+            bar.advance(step - bar.done, loss=metrics["loss"], accuracy=metrics["accuracy"])
+
+        policy = fit(policy, objective, batches, fit_config(cfg, len(batches)), session.mesh, stage.kept, on_step)
+    return policy, counts | {f"last_{name}": value for name, value in last.items()}

@@ -1,0 +1,100 @@
+"""Where the policy is deficient: perplexity of the buffer's answers under it, and the choice of the hardest."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from itool_jax.config import round_config, round_name
+from itool_jax.data.difficulty import difficulty
+from itool_jax.data.prepared import Prepared
+from itool_jax.errors import UserError
+from itool_jax.forest import batches, chain
+from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import batch_divisor
+from itool_jax.progress import progress
+from itool_jax.rounds.next_round import next_round
+from itool_jax.rounds.run_directory import RunDirectory
+from itool_jax.rounds.session import Session
+from itool_jax.rounds.stage import Stage, StageResult
+from itool_jax.training.logprobs import score_forest
+
+
+def command(run: RunDirectory, round: int | None) -> None:
+    session = Session(run)
+    score(session, next_round(session, "score") if round is None else round)
+
+
+def score(session: Session, index: int) -> StageResult:
+    """The stage round_NNN/score: scores.parquet of the whole buffer, and selected.jsonl, what the search takes."""
+    name = round_name(index)
+    cfg = round_config(session.config, index).select
+
+    def body(stage: Stage):
+        buffer = session.training.buffer
+        if not buffer:
+            raise UserError("the buffer is empty: raise config.data.buffer_share or give more training data.")
+        complexity = perplexities(session, session.policy_before(index), buffer, f"Scoring {name}")
+        chosen = select(buffer, complexity, cfg.share, cfg.limit)
+        table = {
+            "id": [p.id for p in buffer],
+            "perplexity": complexity,
+            "tokens": [len(p.answer) for p in buffer],
+            "difficulty": [difficulty(p.example) for p in buffer],
+            "selected": np.isin(np.arange(len(buffer)), chosen),
+        }
+        pq.write_table(pa.table(table), stage.output("scores").as_posix())
+        rows = [json.dumps({"id": buffer[i].id, "perplexity": round(float(complexity[i]), 6)}) for i in chosen]
+        stage.output("selected").write_text("".join(f"{row}\n" for row in rows))
+        return {
+            "buffer": len(buffer),
+            "selected": len(chosen),
+            "selected_without_calls": sum(not buffer[i].example.calls for i in chosen),
+            "mean_perplexity": float(complexity.mean()),
+            "selected_mean_perplexity": float(complexity[chosen].mean()),
+        }
+
+    return session.run.stage(
+        f"{name}/score",
+        inputs={"policy": session.policy_digest(index)[1], "data": session.data_digest},
+        outputs={"scores": f"{name}/scores.parquet", "selected": f"{name}/selected.jsonl"},
+        body=body,
+    )
+
+
+def perplexities(session: Session, policy: Policy, examples: Sequence[Prepared], title: str) -> np.ndarray:
+    """h = exp(-(1/n) sum_t log pi(y*_t | q, T, y*_<t)) of every example's ground-truth answer, its tokens only."""
+    cfg = session.config.warmup
+    row_tokens = max(cfg.row_tokens, max(map(len, examples)))
+    rows = max(cfg.rows, batch_divisor(session.mesh))
+    trees = [chain(p.prompt, p.answer) for p in examples]
+    result = np.zeros(len(examples))
+    with progress(title, len(examples), "examples") as bar:
+        for forest, placements in batches(trees, row_tokens, rows):
+            sums, lengths = map(np.asarray, score_forest(policy, forest))
+            for tree, row, completion in placements:
+                result[tree] = math.exp(-sums[row, completion] / lengths[row, completion])
+            bar.advance(len(placements))
+    return result
+
+
+def select(examples: Sequence[Prepared], complexity: np.ndarray, share: float, limit: int) -> list[int]:
+    """Indices of the most complex share of the answers that call tools and of those that do not, apart.
+
+    `limit` caps the whole, both kinds in their proportion; ties go to the lower index. At least one of each kind that
+    there is, if the share is above 0. In ascending order of index.
+    """
+    kinds = [[i for i, p in enumerate(examples) if bool(p.example.calls) == calls] for calls in (True, False)]
+    counts = [min(len(kind), max(1, round(share * len(kind)))) if kind and share > 0 else 0 for kind in kinds]
+    if limit and sum(counts) > limit:
+        counts = [max(bool(count), round(count * limit / sum(counts))) for count in counts]
+        counts[0] = min(counts[0], max(limit - counts[1], 0))
+    chosen: list[int] = []
+    for kind, count in zip(kinds, counts, strict=True):
+        chosen += sorted(kind, key=lambda i: (-complexity[i], i))[:count]
+    return sorted(chosen)

@@ -1,0 +1,59 @@
+"""From the config tree to the settings of each room, in one place."""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from itool_jax.errors import UserError
+from itool_jax.search.pairs import PairConfig
+from itool_jax.search.search import SamplingConfig
+from itool_jax.search.tree import SearchConfig
+from itool_jax.training.fit import FitConfig
+from itool_jax.training.step import OptimizerConfig
+
+
+def search_config(cfg: ConfigDict) -> SearchConfig:
+    return SearchConfig(
+        samples=cfg.samples,
+        iterations=cfg.iterations,
+        c_puct=cfg.c_puct,
+        prior_power=cfg.prior_length_power,
+        expansions_max=cfg.expansions_max,
+        max_depth=cfg.max_depth,
+        gamma=cfg.gamma,
+    )
+
+
+def sampling_config(cfg: ConfigDict) -> SamplingConfig:
+    return SamplingConfig(
+        answer_tokens=cfg.answer_tokens,
+        temperature=cfg.temperature,
+        top_p=cfg.top_p,
+        self_eval_weight=cfg.self_eval_weight,
+        self_eval_orderings=cfg.self_eval_orderings,
+    )
+
+
+def pair_config(cfg: ConfigDict) -> PairConfig:
+    return PairConfig(cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in)
+
+
+def fit_config(cfg: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:
+    optimizer = OptimizerConfig(
+        learning_rate=cfg.learning_rate,
+        steps=steps,
+        warmup_fraction=cfg.warmup_fraction,
+        weight_decay=cfg.weight_decay,
+        clip=cfg.clip,
+    )
+    return FitConfig(optimizer, cfg.checkpoint_every, eval_every)
+
+
+def rows_per_step(cfg: ConfigDict, divisor: int, where: str) -> int:
+    """Rows that one optimiser step reads; raises UserError where they do not divide over the devices."""
+    if cfg.rows % divisor:
+        raise UserError(
+            f"config.{where}.rows is {cfg.rows}, but rows lie over {divisor} devices (mesh data x fsdp): "
+            f"choose a multiple of {divisor}."
+        )
+    return cfg.rows * cfg.accumulate

@@ -1,0 +1,174 @@
+"""The search tree over fragments of one answer: insertion, backup, values, and PUCT selection.
+
+Rules are those of iTool (arXiv 2501.09766) and MCTS-DPO (arXiv 2405.00451) as docs/method.md states them: every sample
+adds one visit and its leaf's reward to each node on its way; values follow from these sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+ROOT = 0
+End = Literal["stop", "budget"]
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How one tree grows.
+
+    samples        n, completions drawn at each expansion
+    iterations     expansions a tree gets at most
+    c_puct         weight of the prior against the value
+    prior_power    a fragment's log-probability is divided by its length to this power
+    expansions_max E_max, expansions at one node after which it may close
+    max_depth      fragments below which nothing is expanded; 0 for no limit
+    gamma          discount; below 1, inner nodes must carry rewards of their own
+    """
+
+    samples: int = 3
+    iterations: int = 5
+    c_puct: float = 1.0
+    prior_power: float = 1.25
+    expansions_max: int = 2
+    max_depth: int = 0
+    gamma: float = 1.0
+
+
+@dataclass
+class Node:
+    """A state: the prompt and the fragments on the way here.
+
+    tokens      of the last fragment; empty at the root
+    prior       p(a|s) of that fragment
+    visits      N, samples that passed or ended here;  total: W, the sum of their rewards
+    expansions  E, expansions that started here
+    right       a strictly right sample passed or ended here
+    end         None for an inner node, else what ended the answer here; `reward` is then R of the leaf
+    """
+
+    parent: int
+    tokens: tuple[int, ...]
+    prior: float
+    depth: int
+    end: End | None = None
+    reward: float = 0.0
+    visits: int = 0
+    total: float = 0.0
+    expansions: int = 0
+    closed: bool = False
+    right: bool = False
+    children: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A piece of a sample: its tokens and their log-probs at temperature 1."""
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+class SearchTree:
+    """Nodes in order of creation; node 0 is the prompt."""
+
+    def __init__(self, cfg: SearchConfig):
+        self.cfg = cfg
+        self.nodes = [Node(parent=-1, tokens=(), prior=1.0, depth=0)]
+        self.expansions = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.nodes[ROOT].closed or self.expansions >= self.cfg.iterations
+
+    def path(self, node: int) -> tuple[int, ...]:
+        """Tokens of the answer up to and including this node's fragment."""
+        fragments = []
+        while node != ROOT:
+            fragments.append(self.nodes[node].tokens)
+            node = self.nodes[node].parent
+        return tuple(token for fragment in reversed(fragments) for token in fragment)
+
+    def insert(self, node: int, fragments: Sequence[Fragment], end: End) -> int:
+        """Adds a sample's fragments below `node` and returns its leaf.
+
+        A fragment equal to a child's tokens is that child; the last one of a truncated sample is a leaf of its own.
+        """
+        for number, fragment in enumerate(fragments, 1):
+            last = number == len(fragments)
+            child = None if last and end == "budget" else self._child(node, fragment.tokens)
+            if child is None:
+                child = self._add(node, fragment, end if last else None)
+            node = child
+        return node
+
+    def _child(self, node: int, tokens: tuple[int, ...]) -> int | None:
+        nodes = self.nodes
+        return next((c for c in nodes[node].children if nodes[c].tokens == tokens and nodes[c].end != "budget"), None)
+
+    def _add(self, parent: int, fragment: Fragment, end: End | None) -> int:
+        prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
+        depth = self.nodes[parent].depth + 1
+        too_deep = bool(self.cfg.max_depth) and depth >= self.cfg.max_depth
+        node = Node(parent, fragment.tokens, prior, depth, end, closed=end is not None or too_deep)
+        self.nodes.append(node)
+        self.nodes[parent].children.append(len(self.nodes) - 1)
+        return len(self.nodes) - 1
+
+    def backup(self, leaf: int, reward: float, right: bool) -> None:
+        """Adds one visit and the leaf's reward to every node from the leaf up to the root, and closes what is done."""
+        self.nodes[leaf].reward = reward
+        while leaf >= ROOT:
+            node = self.nodes[leaf]
+            node.visits += 1
+            node.total += reward
+            node.right |= right
+            self._close_if_done(node)
+            leaf = node.parent
+
+    def _close_if_done(self, node: Node) -> None:
+        if node.children and node.expansions >= self.cfg.expansions_max:
+            node.closed |= all(self.nodes[child].closed for child in node.children)
+
+    def begin_expansion(self) -> tuple[int, int]:
+        """Selects a node and counts an expansion there; returns it and how many it had before."""
+        chosen = self.select()
+        before = self.nodes[chosen].expansions
+        self.nodes[chosen].expansions += 1
+        self.expansions += 1
+        return chosen, before
+
+    def select(self) -> int:
+        """Walks down by PUCT until a node that was never expanded or has no open child."""
+        node, values = ROOT, self.action_values()
+        while self.nodes[node].expansions >= 1:
+            here = self.nodes[node]
+            open_children = [child for child in here.children if not self.nodes[child].closed]
+            if not open_children:
+                return node
+            explore = self.cfg.c_puct * math.sqrt(here.visits)
+            score = lambda c: values[c] + explore * self.nodes[c].prior / (1 + self.nodes[c].visits)  # noqa: B023
+            node = max(open_children, key=lambda child: (score(child), -child))
+        return node
+
+    def action_values(self) -> list[float]:
+        """Q(s, a) of the fragment that leads to each node; 0 for the root.
+
+        With gamma = 1 it is U(s') - R(s), and inner rewards telescope away; else the recursion
+        Q(s,a) = R(s') - R(s) + gamma V(s'),  V(s) = sum_a N(s,a) Q(s,a) / sum_a N(s,a)  runs from the leaves.
+        """
+        nodes = self.nodes
+        if self.cfg.gamma == 1.0:
+            return [0.0] + [n.total / max(n.visits, 1) - self._inner_reward(n.parent) for n in nodes[1:]]
+        q, weighted = [0.0] * len(nodes), [0.0] * len(nodes)
+        for index in range(len(nodes) - 1, ROOT, -1):
+            node = nodes[index]
+            value = weighted[index] / max(node.visits, 1) if node.end is None else 0.0
+            q[index] = node.reward - self._inner_reward(node.parent) + self.cfg.gamma * value
+            weighted[node.parent] += node.visits * q[index]
+        return q
+
+    def _inner_reward(self, node: int) -> float:
+        return 0.0 if node == ROOT else self.nodes[node].reward

@@ -1,0 +1,38 @@
+"""What an unfinished answer says so far: its open brackets are closed and it is read like any other."""
+
+from __future__ import annotations
+
+from itool_jax.toolcall.parse import parse_calls
+from itool_jax.toolcall.types import ParsedAnswer
+
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+
+
+def open_brackets(text: str) -> str:
+    """The brackets that `text` leaves open, outermost first; quoted ones do not count, and prose's apostrophes neither.
+
+    A quote opens a string only inside brackets.
+    """
+    stack: list[str] = []
+    quote, escaped = "", False
+    for letter in text:
+        if quote:
+            if escaped:
+                escaped = False
+            elif letter == "\\":
+                escaped = True
+            elif letter == quote:
+                quote = ""
+        elif stack and letter in "\"'":
+            quote = letter
+        elif letter in _CLOSER:
+            stack.append(letter)
+        elif stack and letter == _CLOSER[stack[-1]]:
+            stack.pop()
+    return "".join(stack)
+
+
+def parse_prefix(text: str) -> ParsedAnswer:
+    """Reads an answer that was cut at a fragment's end: `[f(a=1, ` says what `[f(a=1)]` says. Never raises."""
+    closers = "".join(_CLOSER[bracket] for bracket in reversed(open_brackets(text)))
+    return parse_calls(text.rstrip(", \t\r\n") + closers if closers else text)

@@ -1,0 +1,218 @@
+"""Configs: every key known and typed, errors that name the nearest key, rounds that differ, a JSON form."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ml_collections import ConfigDict
+
+from itool_jax import config as tree
+from itool_jax.config import default_config, round_config
+from itool_jax.config_loading import (
+    check_config,
+    config_from_json,
+    config_to_json,
+    differences,
+    known_keys,
+    load_config,
+)
+from itool_jax.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICKSTART = str(ROOT / "configs" / "quickstart.py")
+FILES = [f"{path}{mode}" for path in sorted((ROOT / "configs").glob("*.py")) for mode in ("", ":smoke")]
+
+
+def override(*settings):
+    return load_config(QUICKSTART, [f"--config.{setting}" for setting in settings])
+
+
+def config_file(folder, body):
+    path = folder / "mine.py"
+    path.write_text("from itool_jax.config import default_config\n\ndef get_config(mode=''):\n" + body)
+    return str(path)
+
+
+@pytest.mark.parametrize("spec", FILES)
+def test_every_config_file_loads_locked(spec):
+    config = load_config(spec)
+    assert config.is_locked and config.round.is_locked and config.round_overrides.is_locked
+    for index in range(config.rounds):
+        round_config(config, index)
+
+
+def test_every_key_has_its_comment():
+    text = Path(tree.__file__).read_text()
+    for key in known_keys():
+        name = re.escape(key.rpartition(".")[2])
+        group = re.escape(key.split(".")[-2]) if key.count(".") else None
+        own = re.search(rf'("{name}":|config\.{name} =)[^\n]*#', text)
+        of_its_group = group and re.search(rf'"{group}": \{{[^\n]*"{name}":[^\n]*#', text)
+        assert own or of_its_group, f"{key} has no comment in config.py"
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("seed=7", "seed", 7),
+        ("round.search.temperature=1.5", "round.search.temperature", 1.5),
+        ("warmup.learning_rate=1", "warmup.learning_rate", 1.0),
+        ("round.prefer.loss=dpo", "round.prefer.loss", "dpo"),
+        ("data.skip_malformed=true", "data.skip_malformed", True),
+        ("data.skip_malformed=False", "data.skip_malformed", False),
+        ("data.skip_malformed", "data.skip_malformed", True),
+        ("data.train=a.jsonl, b.jsonl", "data.train", ("a.jsonl", "b.jsonl")),
+        ("data.train=", "data.train", ()),
+        ("data.folder=a=b", "data.folder", "a=b"),
+        ("data.heldout.mine=x.jsonl", "data.heldout.mine", "x.jsonl"),
+    ],
+)
+def test_overrides_are_read_by_the_type_of_their_key(setting, key, value):
+    found = override(setting)[key]
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "near"),
+    [
+        ("round.serch.samples=3", "config.round.search.samples"),
+        ("round.search.sampels=3", "config.round.search.samples"),
+        ("search.samples=3", "config.round.search.samples"),
+        ("learning_rte=1", "config.warmup.learning_rate"),
+        ("modell.preset=tiny", "config.model.preset"),
+        ("round_overrides.round_001.search.sample=1", "config.round_overrides.round_001.search.samples"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(setting, near):
+    with pytest.raises(UserError, match=rf"no config key '{setting.partition('=')[0]}'.*Did you mean {near}\?"):
+        override(setting)
+
+
+def test_a_key_like_no_other_says_where_the_keys_are():
+    with pytest.raises(UserError, match=r"no config key 'zzzzzzz'\. itool_jax/config\.py lists every key"):
+        override("zzzzzzz=1")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("seed=abc", "config.seed expects an integer (its default is 0), found 'abc'"),
+        ("seed=1.5", "config.seed expects an integer (its default is 0), found '1.5'"),
+        ("round.search.temperature=hot", "config.round.search.temperature expects a number"),
+        ("data.skip_malformed=perhaps", "config.data.skip_malformed expects true or false"),
+        ("seed", "write --config.seed=VALUE"),
+        ("round=3", "config.round is a group of keys"),
+        ("round_overrides=3", "config.round_overrides is a group of keys"),
+        ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo'"),
+        ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo'"),
+        ("data.warmup_share=1.5", "expected a share between 0 and 1"),
+    ],
+)
+def test_a_value_of_another_kind_says_what_was_expected_and_found(setting, message):
+    with pytest.raises(UserError) as caught:
+        override(setting)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "    config = default_config()\n    config.round.search.sampels = 3",
+            "line 5: there is no config key 'sampels'",
+        ),
+        (
+            "    return default_config().round.serch",
+            "line 4: there is no config key 'serch'. Did you mean config.round",
+        ),
+        ("    config = default_config()\n    config.seed = 'a'", "line 5: the config key 'seed' expects an integer"),
+        ("    return 1 / 0", "line 4: ZeroDivisionError"),
+        ("    return (", "line 4: '(' was never closed"),
+        ("    return 3", "get_config returned int; expected a ConfigDict"),
+        ("    pass\nget_config = None", "expected a function get_config(mode), found none"),
+        (
+            "    config = default_config()\n    config.round_overrides.round_000 = {'search': {'smples': 3}}\n"
+            "    return config",
+            "Did you mean config.round_overrides.round_000.search.samples?",
+        ),
+        (
+            "    config = default_config()\n    config.data.heldout.hard = 3\n    return config",
+            "config.data.heldout.hard expects a text (its default is ''), found 3",
+        ),
+    ],
+)
+def test_a_broken_config_file_says_where(tmp_path, body, message):
+    path = config_file(tmp_path, body)
+    with pytest.raises(UserError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(path) and message in str(caught.value)
+
+
+def test_a_config_file_that_is_not_there():
+    with pytest.raises(UserError, match=r"configs/none\.py does not exist .*get_config"):
+        load_config("configs/none.py")
+    with pytest.raises(UserError, match="is a folder"):
+        load_config(str(ROOT / "configs"))
+
+
+def test_a_mode_that_a_config_does_not_have():
+    with pytest.raises(UserError, match="no mode 'smok': its modes are '', 'smoke'"):
+        load_config(f"{QUICKSTART}:smok")
+
+
+def test_a_config_must_have_every_key():
+    config = ConfigDict({key: value for key, value in default_config().items() if key != "rounds"})
+    with pytest.raises(UserError, match="lacks the key 'rounds'"):
+        check_config(config, "mine.py")
+
+
+def test_a_round_differs_where_its_overrides_say_so():
+    config = override(
+        "round_overrides.round_001.search.samples=9", "round_overrides.round_001.prefer.learning_rate=0.5", "rounds=3"
+    )
+    rounds = [round_config(config, index) for index in range(3)]
+    assert [r.search.samples for r in rounds] == [3, 9, 3]
+    assert [r.prefer.learning_rate for r in rounds] == [
+        config.round.prefer.learning_rate,
+        0.5,
+        rounds[0].prefer.learning_rate,
+    ]
+    same = [differences(config_to_json(config.round), config_to_json(r)) for r in rounds]
+    assert [len(keys) for keys in same] == [0, 2, 0]
+    assert config.round.search.samples == 3 and rounds[1].is_locked
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_any_config_survives_json(data):
+    """Whatever values the keys take, the JSON form gives them back with their types, and differs where they do."""
+    values = {
+        int: st.integers(),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        bool: st.booleans(),
+        str: st.text(),
+        tuple: st.lists(st.text()).map(tuple),
+    }
+    config = default_config()
+    free = [
+        key
+        for key, value in known_keys().items()
+        if type(value) in values and key not in tree.CHOICES and not key.endswith("share")
+    ]
+    key = data.draw(st.sampled_from(free))
+    value = data.draw(values[type(known_keys()[key])])
+    config.update_from_flattened_dict({key: value})
+    back = config_from_json(config_to_json(config), "config.json")
+    assert back.to_dict() == config.to_dict()
+    assert type(back[key]) is type(config[key])
+    changed = [name for name, _, _ in differences(config_to_json(default_config()), config_to_json(back))]
+    assert changed == ([] if back[key] == known_keys()[key] else [key])
+
+
+def test_json_of_another_version_is_refused():
+    values = config_to_json(default_config())
+    values["round"]["search"]["depth"] = 3
+    with pytest.raises(UserError, match=r"config\.json: there is no config key 'depth'.*another version"):
+        config_from_json(values, "config.json")

@@ -1,0 +1,99 @@
+"""Metrics: one line a step, the same figures in TensorBoard, and no step twice after a kill."""
+
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from itool_jax import files, metrics
+from itool_jax.errors import UserError
+from itool_jax.metrics import MetricsWriter, read_metrics
+
+
+def steps(run, stage):
+    return [row["step"] for row in read_metrics(run) if row["stage"] == stage]
+
+
+def board(run, stage):
+    """(tag, step, value) of every scalar in the event files of a stage, read by the TFRecord framing."""
+    found = []
+    for path in sorted((run / "tensorboard" / stage).iterdir()):
+        data = path.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            event = Event.FromString(data[12 : 12 + length])
+            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+            data = data[12 + length + 4 :]
+    return found
+
+
+def test_every_write_is_one_line_and_one_point(tmp_path):
+    writer = MetricsWriter(tmp_path)
+    writer.write(0, "warmup/easy", {"loss": 2.5, "rate": np.float32(0.5)})
+    writer.write(1, "warmup/easy", {"loss": np.float64(2.0)})
+    writer.write(0, "round_000/prefer", {"loss": 0.25})
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # before close: nothing waits in a buffer
+    writer.close()
+    assert [json.loads(line) | {"time": 0} for line in lines] == [
+        {"stage": "warmup/easy", "step": 0, "time": 0, "loss": 2.5, "rate": 0.5},
+        {"stage": "warmup/easy", "step": 1, "time": 0, "loss": 2.0},
+        {"stage": "round_000/prefer", "step": 0, "time": 0, "loss": 0.25},
+    ]
+    assert sorted(board(tmp_path, "warmup/easy")) == [("loss", 0, 2.5), ("loss", 1, 2.0), ("rate", 0, 0.5)]
+    assert board(tmp_path, "round_000/prefer") == [("loss", 0, 0.25)]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_resumed_stage_writes_no_step_twice(tmp_path, monkeypatch, remote):
+    if remote:
+        monkeypatch.setattr(files, "is_local", lambda path: False)
+    writer = MetricsWriter(tmp_path)
+    for step in range(5):
+        writer.write(step, "a", {"loss": step})
+        writer.write(step, "b", {"loss": 10 + step})
+    writer.close()
+    resumed = MetricsWriter(tmp_path)  # stage a goes on from a checkpoint at step 3
+    resumed.write(3, "a", {"loss": 30})
+    resumed.write(3, "a", {"accuracy": 0.5})
+    resumed.write(4, "a", {"loss": 40})
+    resumed.close()
+    assert steps(tmp_path, "a") == [0, 1, 2, 3, 3, 4]
+    assert steps(tmp_path, "b") == [0, 1, 2, 3, 4]
+    expected = [("loss", 0, 0), ("loss", 1, 1), ("loss", 2, 2), ("loss", 3, 30), ("accuracy", 3, 0.5), ("loss", 4, 40)]
+    assert board(tmp_path, "a") == expected
+
+
+def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):
+    writer = MetricsWriter(tmp_path)
+    writer.write(0, "a", {"loss": 1})
+    writer.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "a", "st')
+    assert steps(tmp_path, "a") == [0]
+    writer.write(1, "a", {"loss": 2})
+    writer.close()
+    assert steps(tmp_path, "a") == [0, 1]
+
+
+def test_figures_that_are_not_finite_stay_readable(tmp_path):
+    writer = MetricsWriter(tmp_path)
+    writer.write(0, "a", {"loss": float("nan"), "norm": float("inf")})
+    writer.close()
+    (row,) = read_metrics(tmp_path)
+    assert math.isnan(float(row["loss"])) and float(row["norm"]) == math.inf
+    json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_line_of_something_else_is_named(tmp_path):
+    (tmp_path / metrics.NAME).write_text('{"stage": "a", "step": 0}\nhello\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2.*hello"):
+        read_metrics(tmp_path)
+
+
+def test_reserved_names_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="'step'"):
+        MetricsWriter(tmp_path).write(0, "a", {"step": 1})
+    assert read_metrics(tmp_path) == []

@@ -1,0 +1,248 @@
+"""Run directories: stages are done once, survive kill -9 at every moment, and refuse what is not theirs."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from itool_jax import files
+from itool_jax.config import default_config
+from itool_jax.errors import UserError
+from itool_jax.rounds import manifest
+from itool_jax.rounds.run_directory import digest_file, digest_of, open_run, read_run
+
+
+def write_text(text):
+    return lambda stage: stage.output("text").write_text(text) and {"letters": len(text)}
+
+
+def add_stage(run, name="warmup/easy", text="abc", inputs=None, path="warmup/text.txt"):
+    return run.stage(name, inputs=inputs or {}, outputs={"text": path}, body=write_text(text))
+
+
+def fail(stage):
+    raise AssertionError("the body ran again")
+
+
+def test_a_complete_stage_is_not_done_again(tmp_path):
+    with open_run(tmp_path / "run", default_config()) as run:
+        first = add_stage(run, inputs={"data": "1"})
+    with open_run(tmp_path / "run", default_config()) as run:
+        again = run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "warmup/text.txt"}, body=fail)
+    assert (first.reused, again.reused) == (False, True)
+    assert again.paths["text"].read_text() == "abc"
+    assert again.summary == {"letters": 3}
+    assert again.digests == first.digests == {"text": digest_file(again.paths["text"])}
+
+
+def test_other_inputs_do_a_stage_again(tmp_path, capsys):
+    with open_run(tmp_path, default_config()) as run:
+        add_stage(run, inputs={"data": "1", "policy": "p"})
+        result = add_stage(run, inputs={"data": "2", "policy": "p"}, text="new")
+        assert not result.reused
+        assert result.paths["text"].read_text() == "new"
+    assert "warmup/easy is done again: data changed" in capsys.readouterr().err
+
+
+def test_folder_outputs_have_one_digest_over_names_and_contents(tmp_path):
+    def body(stage):
+        folder = stage.output("trees")
+        (folder / "deep").mkdir(parents=True)
+        (folder / "a.txt").write_text("a")
+        (folder / "deep" / "b.txt").write_text("b")
+
+    with open_run(tmp_path, default_config()) as run:
+        result = run.stage("round_000/search", inputs={}, outputs={"trees": "round_000/trees"}, body=body)
+        record = run.stages["round_000/search"].outputs["trees"]
+        assert (record.files, record.size) == (2, 2)
+        (result.paths["trees"] / "a.txt").rename(result.paths["trees"] / "c.txt")
+        assert digest_file(result.paths["trees"]) != result.digests["trees"]
+
+
+@pytest.mark.parametrize("change", ["missing", "altered", "same size"])
+def test_a_missing_or_altered_output_is_named_with_a_remedy(tmp_path, change):
+    with open_run(tmp_path, default_config()) as run:
+        path = add_stage(run).paths["text"]
+    if change == "missing":
+        path.unlink()
+    else:
+        path.write_text("xyz" if change == "same size" else "altogether different")
+    with open_run(tmp_path, default_config()) as run:
+        with pytest.raises(UserError, match=rf"warmup/text\.txt.*{change.split()[0]}|altered") as caught:
+            run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=fail)
+        assert "--redo=warmup/easy" in str(caught.value)
+        run.forget("warmup/easy")
+        assert not add_stage(run).reused
+
+
+def test_a_copied_run_keeps_its_stages(tmp_path):
+    with open_run(tmp_path / "run", default_config()) as run:
+        add_stage(run)
+    subprocess.run(["cp", "-r", tmp_path / "run", tmp_path / "copy"], check=True)  # new times of change
+    with open_run(tmp_path / "copy", default_config()) as run:
+        assert run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=fail).reused
+
+
+def test_a_failed_body_leaves_its_kept_work_and_nothing_else(tmp_path):
+    def body(stage):
+        files.write_atomic(stage.kept / "work", b"half")
+        stage.output("text").write_text("half")
+        raise RuntimeError("out of memory")
+
+    with open_run(tmp_path, default_config()) as run:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "t"}, body=body)
+        assert not run.stages and not (tmp_path / "t").exists()
+        assert sorted(p.name for p in (tmp_path / ".partial/warmup.easy").iterdir()) == ["inputs.json", "kept"]
+
+        def go_on(stage):
+            stage.output("text").write_text((stage.kept / "work").read_text() + " whole")
+
+        result = run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "t"}, body=go_on)
+        assert result.paths["text"].read_text() == "half whole"
+    assert not (tmp_path / ".partial").exists()
+
+
+def test_work_kept_from_other_inputs_is_not_used(tmp_path):
+    def stop(stage):
+        files.write_atomic(stage.kept / "work", b"old")
+        raise KeyboardInterrupt
+
+    def body(stage):
+        stage.output("text").write_text(str(list(stage.kept.iterdir())))
+
+    with open_run(tmp_path, default_config()) as run:
+        with pytest.raises(KeyboardInterrupt):
+            run.stage("a", inputs={"data": "1"}, outputs={"text": "t"}, body=stop)
+        assert run.stage("a", inputs={"data": "2"}, outputs={"text": "t"}, body=body).paths["text"].read_text() == "[]"
+
+
+def test_a_body_must_write_its_outputs(tmp_path):
+    with open_run(tmp_path, default_config()) as run:
+        with pytest.raises(RuntimeError, match=r"without writing stage\.output\('text'\)"):
+            run.stage("a", inputs={}, outputs={"text": "t"}, body=lambda stage: None)
+        assert not run.stages
+
+
+@pytest.mark.parametrize("path", ["../t", "/t", ".partial/t", "", "a/../../t"])
+def test_outputs_stay_inside_the_run(tmp_path, path):
+    with open_run(tmp_path, default_config()) as run, pytest.raises(ValueError, match="inside the run directory"):
+        add_stage(run, path=path)
+
+
+def test_another_config_is_refused_with_the_differing_keys(tmp_path):
+    with open_run(tmp_path, default_config()) as run:
+        add_stage(run)
+    other = default_config()
+    other.rounds = 3
+    other.round.search.temperature = 1.5
+    with pytest.raises(UserError) as caught:
+        open_run(tmp_path, other)
+    message = str(caught.value)
+    assert "config.rounds is 2 there and 3 here" in message
+    assert "config.round.search.temperature is 1.0 there and 1.5 here" in message
+    assert "--workdir" in message
+    with open_run(tmp_path, None) as run:
+        assert run.config.rounds == 2
+
+
+def test_a_run_without_work_takes_another_config(tmp_path):
+    open_run(tmp_path, default_config()).close()
+    other = default_config()
+    other.rounds = 3
+    open_run(tmp_path, other).close()
+    assert read_run(tmp_path).config.rounds == 3
+
+
+def test_bad_input_leaves_nothing_behind(tmp_path):
+    with pytest.raises(UserError), open_run(tmp_path / "run", default_config()) as run:
+        run.metrics.write(0, "warmup/easy", {"loss": 1.0})
+        digest_file(tmp_path / "no such data")
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_input_after_work_keeps_it(tmp_path):
+    with pytest.raises(UserError), open_run(tmp_path, default_config()) as run:
+        add_stage(run)
+        raise UserError("no such data")
+    assert list(read_run(tmp_path).stages) == ["warmup/easy"]
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    (tmp_path / "config.json").write_text("{}")  # as a model's folder has
+    with pytest.raises(UserError, match=r"no run directory and is not empty: it holds config\.json, thesis\.tex"):
+        open_run(tmp_path, default_config())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "thesis.tex"]
+    with pytest.raises(UserError, match="is a file"):
+        open_run(tmp_path / "thesis.tex", default_config())
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"version": 1}', '{"version": 99, "stages": {}}', "[]", '{"version":1,"stages":3}']
+)
+def test_a_broken_manifest_is_refused(tmp_path, content):
+    open_run(tmp_path, default_config()).close()
+    (tmp_path / manifest.NAME).write_text(content)
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        open_run(tmp_path, default_config())
+
+
+def test_reading_needs_a_run(tmp_path):
+    with pytest.raises(UserError, match="holds no run"):
+        read_run(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_equal_values_have_equal_digests():
+    assert digest_of({"a": 1, "b": [2.0]}) == digest_of({"b": [2.0], "a": 1}) != digest_of({"a": 1, "b": [2.5]})
+    assert digest_of(default_config()) == digest_of(default_config())
+
+
+def in_process(code, *arguments, **settings):
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **settings)
+
+
+HOLD = """
+    import sys
+    from itool_jax.config import default_config
+    from itool_jax.rounds.run_directory import open_run
+    run = open_run(sys.argv[1], default_config())
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_do_not_work_in_one_run(tmp_path):
+    with in_process(HOLD, tmp_path, stdin=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"another process works in .*process {holder.pid} on") as caught:
+            open_run(tmp_path, default_config())
+        assert "--workdir" in str(caught.value)
+        read_run(tmp_path)
+        holder.send_signal(signal.SIGKILL)
+    open_run(tmp_path, default_config()).close()  # the lock went with its process
+
+
+def test_killed_at_every_moment_a_run_goes_on_to_the_same_end(tmp_path):
+    script = Path(__file__).with_name("killed_at_every_moment.py")
+    with subprocess.Popen([sys.executable, script, tmp_path], stdout=subprocess.PIPE, text=True) as driver:
+        out, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 0
+    told = json.loads(out)
+    assert told["kills"] > 100 and told["resumed"] > 20
+    names = ("many/0", "many/1", "one.txt")
+    assert told["files"] == ["config.json", *(f"{s}/{n}" for s in ("round_000/search", "warmup/easy") for n in names)]
+
+
+def test_a_finished_run_holds_its_outputs_and_records_only(tmp_path):
+    with open_run(tmp_path, default_config()) as run:
+        add_stage(run)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "config.json", "manifest.json", "warmup"]
+    recorded = json.loads((tmp_path / "manifest.json").read_text())
+    assert recorded["stages"]["warmup/easy"]["outputs"]["text"]["path"] == "warmup/text.txt"

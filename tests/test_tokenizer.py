@@ -1,0 +1,143 @@
+"""Byte-level tokenizers: exact bytes, no special tokens out of text, deterministic training, transformers' layout."""
+
+import json
+from functools import lru_cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+from tokenizers import models
+from transformers import AutoTokenizer
+
+from itool_jax.data.tokenizer import Tokenizer, train_bpe
+from itool_jax.errors import UserError
+from tests.assets import asset
+
+SPECIAL = ("<|user|>", "<|end|>")
+TEXTS = [f'[book_hotel(city="Lisbon", nights={n}), get_weather(city="Rome")] Grüße, 世界 {n * 37}' for n in range(60)]
+
+
+@lru_cache
+def small() -> Tokenizer:
+    return train_bpe(TEXTS, 330, SPECIAL, "<|end|>")
+
+
+@lru_cache
+def real(name: str) -> Tokenizer:
+    return Tokenizer.load(asset(name))
+
+
+@given(st.text())
+def test_text_comes_back_exactly(text):
+    tokenizer = small()
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert b"".join(map(tokenizer.token_bytes, ids)) == text.encode()
+
+
+@pytest.mark.parametrize("name", ["tok_qwen2_5", "tok_llama3"])
+def test_real_tokenizers_give_exact_bytes(name):
+    tokenizer = real(name)
+    text = "naïve 世界 👩‍👩‍👧 \x00\t\r\n  x = 12345 <|im_end|><|eot_id|><|begin_of_text|> ﷽ \U0010ffff"
+    ids = tokenizer.encode(text)
+    assert b"".join(map(tokenizer.token_bytes, ids)) == text.encode()
+    assert not tokenizer.special_ids & set(ids)
+
+
+def test_a_character_may_be_split_over_tokens():
+    tokenizer = small()
+    ids = tokenizer.encode("👩")
+    assert [tokenizer.token_bytes(i) for i in ids] == [b"\xf0", b"\x9f", b"\x91", b"\xa9"]
+    assert tokenizer.decode(ids[:3]) == "\ufffd"
+
+
+def test_names_of_special_tokens_in_text_stay_text():
+    tokenizer = small()
+    ids = tokenizer.encode("a<|end|><|user|>b")
+    assert not tokenizer.special_ids & set(ids)
+    assert tokenizer.decode(ids) == "a<|end|><|user|>b"
+    assert tokenizer.encode_batch(["a<|end|>", ""]) == [tokenizer.encode("a<|end|>"), []]
+
+
+def test_decode_drops_only_the_closing_end_of_turn():
+    tokenizer = small()
+    user, end = tokenizer.special_id("<|user|>"), tokenizer.end_of_turn_id
+    assert tokenizer.decode([*tokenizer.encode("hi"), end, end]) == "hi"
+    assert tokenizer.decode([*tokenizer.encode("hi"), user, end]) == "hi<|user|>"
+    assert tokenizer.decode([end, *tokenizer.encode("hi")]) == "<|end|>hi"
+
+
+def test_layout_of_a_trained_vocabulary():
+    tokenizer = small()
+    assert [tokenizer.special_id(name) for name in SPECIAL] == [0, 1]
+    assert tokenizer.special_ids == {0, 1}
+    assert tokenizer.vocab_size == 330
+    assert sorted(tokenizer.token_bytes(i) for i in range(2, 258)) == [bytes([byte]) for byte in range(256)]
+    assert max(len(tokenizer.token_bytes(i)) for i in range(258, 330)) > 2
+
+
+def test_every_digit_is_a_token():
+    pieces = [small().token_bytes(i) for i in small().encode("in 2024-10")]
+    assert all(piece.isdigit() is False or len(piece) == 1 for piece in pieces)
+    assert [piece for piece in pieces if piece.isdigit()] == [b"2", b"0", b"2", b"4", b"1", b"0"]
+
+
+def test_training_is_deterministic():
+    again = train_bpe(iter(TEXTS), 330, SPECIAL, "<|end|>")
+    assert again.digest == small().digest
+    assert train_bpe(TEXTS, 329, SPECIAL, "<|end|>").digest != small().digest
+    assert train_bpe(TEXTS, 330, SPECIAL, "<|user|>").digest != small().digest
+
+
+def test_save_and_load(tmp_path):
+    small().save(tmp_path / "model")
+    loaded = Tokenizer.load(tmp_path / "model")
+    assert loaded.digest == small().digest
+    assert (loaded.end_of_turn, loaded.end_of_turn_id) == ("<|end|>", 1)
+    assert loaded.encode(TEXTS[7]) == small().encode(TEXTS[7])
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert theirs(TEXTS[7])["input_ids"] == small().encode(TEXTS[7])
+    assert theirs.eos_token_id == 1
+
+
+def test_truncation_and_padding_of_a_file_are_ignored(tmp_path):
+    small().save(tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text())
+    backend = Backend.from_str(json.dumps(state))
+    backend.enable_truncation(4)
+    backend.enable_padding(length=40)
+    backend.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer.load(tmp_path).encode(TEXTS[0]) == small().encode(TEXTS[0])
+
+
+def test_real_tokenizer_adds_nothing_of_its_own():
+    ids = real("tok_llama3").encode("Hello")
+    assert [real("tok_llama3").token_bytes(i) for i in ids] == [b"Hello"]
+
+
+@pytest.mark.parametrize("token", [-1, 330, 10**9])
+def test_an_unknown_token_is_an_error(token):
+    with pytest.raises(IndexError, match=f"no token {token} in a vocabulary of 330"):
+        small().token_bytes(token)
+
+
+def test_errors_for_people(tmp_path):
+    with pytest.raises(UserError, match=r"special token '<\|im_end\|>'.*<\|end\|>, <\|user\|>.*chat format"):
+        small().special_id("<|im_end|>")
+    with pytest.raises(UserError, match="258"):
+        train_bpe(TEXTS, 257, SPECIAL, "<|end|>")
+    with pytest.raises(UserError, match="fill only"):
+        train_bpe(["aaa"], 5000, SPECIAL, "<|end|>")
+    with pytest.raises(UserError, match="byte-level"):
+        Tokenizer(Backend(models.WordLevel({"a": 0}, unk_token="a")), "a")
+    with pytest.raises(UserError, match=r"cannot read .*tokenizer\.json"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="no tokenizer file"):
+        Tokenizer.load(tmp_path)
+    small().save(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(UserError, match="names no eos_token"):
+        Tokenizer.load(tmp_path)
+    assert Tokenizer.load(tmp_path, end_of_turn="<|user|>").end_of_turn_id == 0

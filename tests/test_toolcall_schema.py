@@ -1,0 +1,162 @@
+"""tools_from_json, tool_to_json and signature on the layouts of the sources."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from itool_jax.errors import UserError
+from itool_jax.toolcall import Parameter, Tool, signature, tool_to_json, tools_from_json
+from tests.toolcall_cases import TEXT, VALUES
+
+WEATHER = Tool(
+    "get weather",
+    "Weather of a city.",
+    (
+        Parameter("city", {"type": "string", "description": "The city"}),
+        Parameter("days", {"type": "integer", "default": 3}, required=False),
+        Parameter("unit", {"type": "string", "enum": ["c", "f"], "default": "c"}, required=False),
+        Parameter("tags", {"type": "array", "items": {"type": "string"}}),
+        Parameter("note", {"type": "string"}, required=False),
+    ),
+)
+
+
+def _described(string: str, integer: str, array: str, obj: str) -> dict:
+    properties = {
+        "city": {"type": string, "description": "The city"},
+        "days": {"type": integer, "default": 3},
+        "unit": {"type": string, "enum": ["c", "f"], "default": "c"},
+        "tags": {"type": array, "items": {"type": string}},
+        "note": {"type": string},
+    }
+    parameters = {"type": obj, "properties": properties, "required": ["city", "tags"]}
+    return {"name": "get weather", "description": "Weather of a city.", "parameters": parameters}
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        _described("string", "integer", "array", "object"),
+        {"type": "function", "function": _described("string", "integer", "array", "object")},
+        {**_described("string", "int", "list", "dict"), "required": None},
+        _described("str", "Integer", "ArrayList", "HashMap"),
+        {
+            "name": "get weather",
+            "description": "Weather of a city.",
+            "parameters": {
+                "city": {"type": "str", "description": "The city"},
+                "days": {"type": "int, optional", "default": 3},
+                "unit": {"type": "str", "enum": ["c", "f"], "default": "c"},
+                "tags": {"type": "List[str]"},
+                "note": {"type": "str, optional"},
+            },
+        },
+        {
+            "name": "get weather",
+            "description": "Weather of a city.",
+            "parameters": _described("str", "int", "list", "dict")["parameters"]["properties"],
+            "required": ["city", "tags"],
+        },
+    ],
+    ids=["json-schema", "openai", "toolace", "java", "xlam", "outer required"],
+)
+def test_layouts_give_one_tool(obj: dict):
+    assert tools_from_json([obj]) == tools_from_json(obj) == (WEATHER,)
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("float", {"type": "number"}),
+        ("bool", {"type": "boolean"}),
+        ("tuple", {"type": "array"}),
+        ("any", {}),
+        ("List[List[float]]", {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}),
+        ("Dict[str, int]", {"type": "object"}),
+        ("Optional[str]", {"type": "string"}),
+        ("Union[int, List[str]]", {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "string"}}]}),
+        ("datetime", {"type": "string", "format": "date-time"}),
+        ("Colour", {"x-type": "Colour"}),
+        (["str", "null"], {"type": ["string", "null"]}),
+    ],
+)
+def test_type_names(name: object, schema: dict):
+    (tool,) = tools_from_json({"name": "f", "parameters": {"a": {"type": name}}})
+    assert tool.parameters == (Parameter("a", schema, required=name != "Optional[str]"),)
+
+
+def test_nested_types_and_unknown_keys():
+    inner = {"type": "dict", "properties": {"x": {"type": "float", "unit": "m"}}, "required": ["x"]}
+    (tool,) = tools_from_json(
+        {"name": "f", "parameters": {"type": "dict", "properties": {"a": inner, "b": {"items": inner}}}}
+    )
+    normal = {"type": "object", "properties": {"x": {"type": "number", "unit": "m"}}, "required": ["x"]}
+    assert tool.parameters == (Parameter("a", normal, False), Parameter("b", {"items": normal}, False))
+
+
+def test_tools_without_parameters_and_required_names_without_a_schema():
+    assert tools_from_json(
+        [{"name": "f"}, {"name": "g", "parameters": {}}, {"name": "h", "parameters": {"type": "object"}}]
+    ) == (
+        Tool("f"),
+        Tool("g"),
+        Tool("h"),
+    )
+    (tool,) = tools_from_json({"name": "f", "parameters": {"type": "object", "properties": {}, "required": ["a"]}})
+    assert tool.parameters == (Parameter("a", {}),)
+
+
+def test_signature():
+    assert signature(WEATHER) == 'get weather(city:str, days:int=3, unit:c|f="c", tags:[str], note?:str)'
+    spot = {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "integer"}}, "required": ["x"]}
+    parameters = (
+        Parameter("spot", spot),
+        Parameter("mode", {"enum": ["fast", "very slow", "int", 3, None]}),
+        Parameter("flag", {"type": "boolean", "default": False}, False),
+        Parameter("either", {"anyOf": [{"type": "string"}, {"type": "object"}]}),
+        Parameter("maybe", {"type": ["string", "null"]}),
+        Parameter("list", {"type": "array"}, False),
+        Parameter("a=b", {}),
+        Parameter("kept", {"type": "string", "default": "x"}),
+    )
+    assert signature(Tool("f", "", parameters)) == (
+        'f(spot:{x:float, y?:int}, mode:fast|"very slow"|"int"|3|None, flag:bool=False, either:str|dict, '
+        'maybe:str|null, list?:[any], "a=b":any, kept:str)'
+    )
+
+
+SCHEMAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["string", "integer", "number", "boolean", "array", "object"]),
+        "description": TEXT,
+        "default": VALUES,
+        "enum": st.lists(TEXT, max_size=3),
+    },
+)
+PARAMETERS = st.lists(st.builds(Parameter, TEXT, SCHEMAS, st.booleans()), unique_by=lambda p: p.name, max_size=4)
+
+
+@given(st.builds(Tool, TEXT.filter(bool), TEXT, PARAMETERS.map(tuple)))
+def test_json_round_trip_and_one_line(tool: Tool):
+    assert tools_from_json([tool_to_json(tool)]) == (tool,)
+    assert "\n" not in signature(tool)
+
+
+@pytest.mark.parametrize(
+    ("objs", "message"),
+    [
+        ("[]", "expected a list of tool descriptions, found str"),
+        (5, "found int"),
+        ([5], "tool 0: expected a JSON object"),
+        ([{"name": "f"}, {"description": "x"}], "tool 1, field name"),
+        ([{"name": "f", "parameters": []}], r"tool 0 \('f'\), field parameters"),
+        ([{"name": "f", "parameters": {"properties": "a"}}], "field properties"),
+        ([{"name": "f", "parameters": {"properties": {"a": 1}}}], "parameter 'a'"),
+        ([{"name": "f", "parameters": {"properties": {}, "required": "a"}}], "field required"),
+        ([{"name": "f", "parameters": {"a": {"type": "float", "default": float("nan")}}}], "cannot be written"),
+    ],
+)
+def test_errors_say_where(objs: object, message: str):
+    with pytest.raises(UserError, match=message):
+        tools_from_json(objs)  # type: ignore[arg-type]
