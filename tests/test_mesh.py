@@ -53,8 +53,8 @@ def test_kv_heads_are_replicated_where_they_do_not_divide():
 
 def test_parameters_and_adapters_lie_where_the_rules_say():
     policy = add_adapters(init_policy(CFG, 0), LoraConfig(4, 8.0), 0)
-    where = lambda tree: jax.tree.map(lambda leaf: leaf.sharding.spec, shard(tree, make_mesh(2, 2, 2)))
-    params, adapters = where(policy.params), where(policy.adapters)
+    laid_out = shard({"params": policy.params, "adapters": policy.adapters}, make_mesh(2, 2, 2))
+    params, adapters = jax.tree.map(lambda leaf: leaf.sharding.spec, laid_out).values()
     assert params["embedding"] == P("tensor", "fsdp")
     assert params["layers"]["o"]["kernel"] == P(None, "tensor", None, "fsdp")
     assert params["layers"]["down"]["kernel"] == P(None, "tensor", "fsdp")
@@ -67,7 +67,7 @@ def test_parameters_and_adapters_lie_where_the_rules_say():
 
 @pytest.mark.parametrize("sizes", [(3, 1, 1), (16, 1, 1), (-1, 3, 1), (2, 2, 1)])
 def test_a_mesh_that_does_not_use_all_devices_is_refused(sizes):
-    with pytest.raises(UserError, match="found 8: set config.mesh so that the product is 8"):
+    with pytest.raises(UserError, match=r"found 8: set config\.mesh so that the product is 8"):
         make_mesh(*sizes)
 
 
@@ -83,7 +83,10 @@ def test_one_size_takes_what_is_left():
 
 def sft_rows():
     rng = np.random.default_rng(0)
-    part = lambda low, high: rng.integers(0, 64, rng.integers(low, high)).tolist()
+
+    def part(low, high):
+        return rng.integers(0, 64, rng.integers(low, high)).tolist()
+
     return SftRows([chain(part(3, 12), part(1, 9)) for _ in range(50)], row_tokens=24)
 
 
@@ -124,7 +127,10 @@ def train(mesh, directory):
     rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
     cfg = FitConfig(OptimizerConfig(learning_rate=3e-3, steps=len(rows)), checkpoint_every=3)
     losses = {}
-    report = lambda step, metrics: losses.update({step: metrics["loss"]})
+
+    def report(step, metrics):
+        losses[step] = metrics["loss"]
+
     policy = fit(init_policy(CFG, seed=0), sft, rows, cfg, mesh, directory, on_step=report)
     assert sorted(losses) == list(range(1, len(rows) + 1))
     return policy, np.array([losses[step] for step in sorted(losses)])

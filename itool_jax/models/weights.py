@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -55,6 +56,9 @@ def import_params(
     _check(_file_shapes(cfg, naming), found, source)
     dtype = jnp.dtype(cfg.dtype)
 
+    def whole(name: str) -> jax.Array:
+        return jnp.array(read(name), dtype)  # a copy: what `read` gives may be the file itself, mapped into memory
+
     def stacked(part: str, shape: Shape) -> dict[str, Any]:
         layers = np.empty((cfg.layers, *shape), dtype)
         for layer in range(cfg.layers):
@@ -62,11 +66,11 @@ def import_params(
         return {_leaf(part): jnp.asarray(layers)}
 
     params = {
-        "embedding": jnp.asarray(read(naming.embedding), dtype),
+        "embedding": whole(naming.embedding),
         "layers": {part: stacked(part, shape) for part, shape in _part_shapes(cfg).items()},
-        "final_norm": {"scale": jnp.asarray(read(naming.final_norm), dtype)},
+        "final_norm": {"scale": whole(naming.final_norm)},
     }
-    return params if cfg.tied else params | {"head": jnp.asarray(read(naming.head).T, dtype)}
+    return params if cfg.tied else params | {"head": whole(naming.head).T}
 
 
 def _leaf(part: str) -> str:

@@ -35,6 +35,7 @@ class Pool:
     offered      all that may be candidates
     look_alikes  of each by its key, among the offered
     links        results that fill a parameter of an asked concept
+    inner_links  those of them whose result comes from an asked concept too
     sharing      pairs of asked concepts, and what both require and one phrase can say for both
     """
 
@@ -42,6 +43,7 @@ class Pool:
     offered: tuple[Concept, ...]
     look_alikes: Mapping[str, tuple[Concept, ...]]
     links: tuple[Link, ...]
+    inner_links: tuple[Link, ...]
     sharing: tuple[tuple[Concept, Concept, Slot], ...]
 
     def candidates(
@@ -69,7 +71,9 @@ def pool_of(tools: str) -> Pool:
         raise UserError(f"unknown tool set {tools!r} of the tool world; known are {', '.join(TOOL_SETS)}.")
     asked, offered = (TRAIN, TRAIN) if tools == "train" else (UNSEEN, TRAIN + UNSEEN)
     look_alikes = {concept.key: _look_alikes(concept, offered) for concept in offered}
-    return Pool(asked, offered, look_alikes, tuple(_links(asked, offered)), tuple(_sharing(asked)))
+    links = tuple(_links(asked, offered))
+    inner_links = tuple(link for link in links if link.first in asked)
+    return Pool(asked, offered, look_alikes, links, inner_links, tuple(_sharing(asked)))
 
 
 def rivals(concept: Concept) -> set[str]:

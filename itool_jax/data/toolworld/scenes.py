@@ -53,7 +53,7 @@ def direct(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     return Draft("direct", _all(offers), (user(wording.request(clauses, rng)),), tuple(calls))
 
 
-def shared(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def shared(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """Two calls of different tools that share a value, said once for both."""
     first, second, slot = rng.choice(pool.sharing)
     offers = offers_for((first, second), rng, pool, shape)
@@ -66,12 +66,12 @@ def shared(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     return Draft("shared", _all(offers), (user(wording.request((text,), rng)),), calls)
 
 
-def chain_start(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def chain_start(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """Two steps of which the second needs the first's result: only the first can be called now."""
     return _chain(rng, pool, shape, ended=False)
 
 
-def chain_end(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def chain_end(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """The result of the first step is there: the second is to be called."""
     return _chain(rng, pool, shape, ended=True)
 
@@ -83,12 +83,15 @@ def clarified(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
         return None
     draft, offer, filled, (omitted,) = gaps
     drawn = omitted.kind.draw(rng)
-    reply = wording.capital(wording.phrase(omitted, drawn, rng)) + rng.choice((".", ", please.", "."))
+    reply = wording.phrase(omitted, drawn, rng)
+    if not reply.startswith(drawn[1]):
+        reply = wording.capital(reply)
+    reply += rng.choice((".", ", please.", "."))
     messages = (*draft.messages, Message("assistant", draft.prose), user(reply))
     return Draft("clarified", draft.offers, messages, (offer.call({**filled, omitted.slot.key: drawn}),))
 
 
-def reference(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def reference(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """A new request that takes a value from the result before it, or one of several values by its place."""
     link = rng.choice(pool.links)
     offers, first, second = _linked(link, rng, pool, shape)
@@ -138,7 +141,7 @@ def missing(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     return gaps and gaps[0]
 
 
-def no_tool(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def no_tool(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """A request that none of the candidates serves."""
     concept = rng.choice(pool.asked)
     offer = make_offer(concept, rng, keep_optional=shape.keep_optional)
@@ -147,7 +150,7 @@ def no_tool(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     return Draft("no_tool", _all(offers), (user(text),), prose="None of these tools can do that.")
 
 
-def abilities(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def abilities(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """A question about the tools themselves."""
     offers = _all(offers_for(pick(pool, 1, rng), rng, pool, shape))
     greeting = rng.choice(("Hello", "Hi", "Good day", "Hey there"))
@@ -158,14 +161,14 @@ def abilities(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     return Draft("abilities", offers, (user(f"{greeting}, I am {values.person(rng)}. {question}"),), prose=prose)
 
 
-def report(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def report(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """The result of the last call is there and nothing is left to do: the answer tells it."""
     offers, offer = _single(rng, pool, shape)
     result = result_of(offer, rng)
     return Draft("report", offers, past(offer, rng, result.text), prose=result.prose)
 
 
-def failure(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def failure(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """The call failed: the answer says why."""
     offers, offer = _single(rng, pool, shape)
     error = rng.choice(
@@ -176,7 +179,7 @@ def failure(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
     )
 
 
-def recall(rng: Random, pool: Pool, shape: Shape) -> Draft | None:
+def recall(rng: Random, pool: Pool, shape: Shape) -> Draft:
     """A question about the result before it, or thanks."""
     offers, offer = _single(rng, pool, shape)
     result = result_of(offer, rng)
@@ -198,8 +201,8 @@ FOLLOW_UP_PROSE: Mapping[Scene, float] = {report: 5, failure: 2, recall: 3}
 TWO_TOOLS = frozenset((shared, chain_start, chain_end, reference))
 
 
-def _chain(rng: Random, pool: Pool, shape: Shape, *, ended: bool) -> Draft | None:
-    link = rng.choice(pool.links)
+def _chain(rng: Random, pool: Pool, shape: Shape, *, ended: bool) -> Draft:
+    link = rng.choice(pool.links if ended else pool.inner_links)
     offers, first, second = _linked(link, rng, pool, shape)
     given, later = fill(first, rng), fill(second, rng, omit={link.key})
     label = _binding(second, link.key).slot.label

@@ -30,7 +30,7 @@ class Scale:
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round values between low and high, about so many."""
     if not high > low:
-        return [low]
+        return [float(low)]
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))

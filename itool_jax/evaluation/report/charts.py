@@ -29,7 +29,14 @@ def levels(summaries: Mapping[str, SetSummary]) -> Markup:
             f"{wording.stage_label(stage)}: {wording.percent(share)} % ({wording.span((low, high))}), "
             f"{summary.right:,} of {summary.count:,}"
         )
-        value = element("text", wording.percent(share), class_="value", x=at, y=y(high) - 7, text_anchor="middle")
+        value = element(
+            "text",
+            wording.percent(share),
+            class_="value",
+            x=at - (9 if index == 0 else 0),
+            y=y(high) - 7,
+            text_anchor="middle",
+        )
         marks.append(
             element(
                 "g",
@@ -95,67 +102,78 @@ def gain_bounds(changes: Sequence[Change]) -> tuple[float, float]:
 
 def error_bars(before: Mapping[str, int] | None, after: Mapping[str, int], most: int) -> Markup:
     """Wrong answers of one set by kind, before (outlined) over after (filled); bars of length `most` fill the width."""
-    kinds = sorted({*(before or {}), *after}, key=error_rank)
-    row, left, right = 34 if before is not None else 24, 4, 54
-    x = Scale(0, max(most, 1), left, WIDTH - right)
+    kinds = sorted(set(before or ()) | set(after), key=error_rank)
+    row, left, right = 46 if before is not None else 36, 1, 4
+    x = Scale(0, max(most, 1), 0, WIDTH - right - left)
     rows = []
     for index, kind in enumerate(kinds):
-        top = index * (row + 12)
+        top = index * row
         old, new = (before or {}).get(kind, 0), after.get(kind, 0)
         counts = f"{new:,}" if before is None else f"{old:,} → {new:,}"
-        bars = [element("rect", class_="after", x=left, y=top + 19, width=x(new) - left, height=8, rx=2)]
-        if before is not None:
-            bars.append(element("rect", class_="before", x=left, y=top + 30, width=x(old) - left, height=6, rx=2))
+        bars = [] if before is None else [_bar("before", left, top + 20, x(old), 7)]
+        bars.append(_bar("after", left, top + (20 if before is None else 30), x(new), 8))
         rows.append(
             element(
                 "g",
                 element("title", f"{wording.set_label(kind)}: {counts}"),
-                _label(wording.set_label(kind), left, top + 13, "start"),
+                _label(wording.set_label(kind), 0, top + 13, "start"),
                 element("text", counts, class_="value", x=WIDTH - 2, y=top + 13, text_anchor="end"),
                 *bars,
             )
         )
-    return _svg("Wrong answers by error kind", len(kinds) * (row + 12) + 4, *rows)
+    return _svg("Wrong answers by error kind", max(20, len(kinds) * row), *rows)
 
 
-def curves(series: Sequence[tuple[str, Points]], follow_on: bool = False) -> Markup:
-    """Metrics over steps: one line for each series, side by side in time where they `follow_on` one another."""
-    height, left, right, top, bottom = 178, 38, 10, 16, 148
-    placed, ends, begun = [], [], 0.0
-    for name, points in series:
-        shifted = [(begun + step, value) for step, value in points if math.isfinite(value)]
-        placed.append((name, thin(shifted, 140)))
-        if follow_on and points:
-            begun += points[-1][0]
-            ends.append((name, begun))
+def curves(series: Sequence[tuple[str, Points]], *, follow_on: bool = False, wide_range: bool = False) -> Markup:
+    """Metrics over steps: one line for each series, side by side in time where they `follow_on` one another.
+
+    With `wide_range` the scale is logarithmic where the values are positive and span more than one power of ten.
+    """
+    height, left, right, top, bottom = 172, 38, 10, 16, 148
+    placed, ends = _placed(series, follow_on)
     everything = [point for _, points in placed for point in points]
     if not everything:
         return _svg("No finite figures", 24, _label("no finite figures", WIDTH / 2, 16))
     low, high = min(value for _, value in everything), max(value for _, value in everything)
-    logarithmic = low > 0 and high > 12 * low
+    logarithmic = wide_range and low > 0 and high > 10 * low
     pad = 0 if logarithmic else 0.06 * ((high - low) or abs(high) or 1)
     y = Scale(low - pad, high + pad, bottom, top, logarithmic)
     x = Scale(0, max(step for step, _ in everything), left, WIDTH - right)
     levels = log_ticks(low, high) if logarithmic else ticks(low - pad, high + pad, 4)
     parts = [_gridline(y(tick), tick_label(tick), left, WIDTH - right) for tick in levels]
-    parts += [_label(tick_label(step), x(step), bottom + 16) for step in ticks(0, x.high, 3)]
-    for _, step in ends[:-1]:
-        parts.append(element("line", class_="grid", x1=x(step), x2=x(step), y1=top, y2=bottom))
-    before = 0.0
-    for name, step in ends if len(ends) > 1 else ():
-        parts.append(_label(name, (x(before) + x(step)) / 2, top - 5))
-        before = step
+    parts += [_label(tick_label(step), x(step), bottom + 16) for step in ticks(0, x.high, 4) if step.is_integer()]
+    for (name, end), (_, start) in zip(ends, [("", 0.0), *ends], strict=False):
+        if len(ends) > 1:
+            parts.append(_label(name, (x(start) + x(end)) / 2, top - 5))
+            parts.append(element("line", class_="grid", x1=x(start), x2=x(start), y1=top, y2=bottom))
     for index, (name, points) in enumerate(placed):
         style = "curve" if follow_on else f"curve series{index % 4}"
         parts.append(element("g", element("title", name), _polyline([(x(a), y(b)) for a, b in points], style)))
-    parts.append(element("text", "steps", class_="unit", x=WIDTH - right, y=height - 2, text_anchor="end"))
     return _svg("Training curve", height, *parts)
+
+
+def _placed(
+    series: Sequence[tuple[str, Points]], follow_on: bool
+) -> tuple[list[tuple[str, list[tuple[float, float]]]], list[tuple[str, float]]]:
+    """Each series thinned out and at its place in time, and where each ends if they follow one another."""
+    placed, ends, begun = [], [], 0.0
+    for name, points in series:
+        finite = [(begun + step, value) for step, value in points if math.isfinite(value)]
+        placed.append((name, thin(finite, 140)))
+        if follow_on and points:
+            begun += points[-1][0]
+            ends.append((name, begun))
+    return placed, ends
 
 
 def share_bar(share: float) -> Markup:
     """A bar for a table cell."""
     bar = element("rect", class_="after", width=max(1.0, 100 * share), height=8, rx=2)
     return element("svg", bar, class_="bar", viewBox="0 0 100 8", width=100, height=8, aria_hidden="true")
+
+
+def _bar(class_: str, x: float, y: float, width: float, height: float) -> Markup | None:
+    return element("rect", class_=class_, x=x, y=y, width=max(2.0, width), height=height, rx=2) if width else None
 
 
 def _svg(label: str, height: float, *children: Markup | None) -> Markup:

@@ -22,7 +22,7 @@ def write_html(results: RunResults, path: str | os.PathLike[str]) -> None:
 
 def html_page(results: RunResults) -> str:
     """The page's text; what the run has not got to has no section."""
-    style = package_files(__package__).joinpath("page.css").read_text()
+    style = package_files("itool_jax.evaluation.report").joinpath("page.css").read_text(encoding="utf-8")
     head = element(
         "head",
         element("meta", charset="utf-8"),

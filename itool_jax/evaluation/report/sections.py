@@ -10,10 +10,9 @@ from itool_jax.evaluation.report.results import BASE, Change, Points, RunResults
 from itool_jax.evaluation.report.tree import DrawnPair, DrawnTree
 from itool_jax.evaluation.report.tree_drawing import draw_tree, legend
 
-_COMPARED = (("loss",), ("margin",), ("accuracy",), ("chosen_logprob", "rejected_logprob"))
 _METRICS = {
     "loss": "loss",
-    "margin": "margin, chosen over rejected",
+    "margin": "margin of chosen over rejected",
     "accuracy": "share of pairs ranked right",
     "chosen_logprob": "chosen",
     "rejected_logprob": "rejected",
@@ -32,7 +31,9 @@ def _exact_match(results: RunResults) -> Markup | None:
         _panel(wording.set_label(name), _count(results, name), charts.levels(_summaries(results, name)))
         for name in results.sets
     ]
-    note = "Share of answers whose parsed calls equal the ground truth, in per cent; bars are 95 % Wilson intervals."
+    note = (
+        "Share of answers whose parsed calls equal the ground truth, in per cent; bars are 95\u00a0% Wilson intervals."
+    )
     return _section("Exact match", note, _grid(panels))
 
 
@@ -46,8 +47,8 @@ def _gains(results: RunResults) -> Markup | None:
         _panel(wording.set_label(name), "", charts.gains(found, low, high)) for name, found in changes.items() if found
     ]
     note = (
-        "Percentage points on the same examples, with 95 % paired intervals (Newcombe). Coloured where the interval "
-        "leaves out zero. One seed: the interval covers the choice of examples, not that of the run."
+        "Percentage points on the same examples, with 95\u00a0% paired intervals (Newcombe). Coloured where the "
+        "interval leaves out zero. One seed: the interval covers the choice of examples, not that of the run."
     )
     return _section(f"Change since {_named(results.reference)}", note, _grid(panels))
 
@@ -55,11 +56,11 @@ def _gains(results: RunResults) -> Markup | None:
 def _figures(results: RunResults) -> Markup | None:
     if not results.sets:
         return None
-    heads = ["Set", "Examples", *map(wording.stage_label, results.stages)]
+    heads = ["Set", "Examples", *(_title(wording.stage_label(stage)) for stage in results.stages)]
     rows = []
     for name in results.sets:
         cells = [_figure_cell(results, name, stage) for stage in results.stages]
-        rows.append([wording.set_label(name), _count(results, name).replace(" examples", ""), *cells])
+        rows.append([_title(wording.set_label(name)), _count(results, name).replace(" examples", ""), *cells])
     return _section(
         "Figures",
         "Exact match in per cent, its interval, and the change since the base and the warm-up.",
@@ -79,7 +80,7 @@ def _figure_cell(results: RunResults, name: str, stage: str) -> Child:
         if before and before in results.stages[: results.stages.index(stage)]:
             change = results.change(name, before, stage)
             if change:
-                says = f"{wording.points(change.share)} on {wording.stage_label(before)}"
+                says = f"{wording.points(change.share)} vs {wording.stage_label(before)}"
                 lines.append(element("small", says, class_=("worse", "same", "better")[change.direction + 1]))
     return join(lines)
 
@@ -100,7 +101,7 @@ def _errors(results: RunResults) -> Markup | None:
     keys: list[Markup] = []
     if before:
         note = "Wrong answers by the first thing that is wrong."
-        keys = [_key("after", wording.stage_label(after)), _key("before", wording.stage_label(before))]
+        keys = [_key("before", wording.stage_label(before)), _key("after", wording.stage_label(after))]
     return _section("Error kinds", note, element("div", *keys, class_="legend") if keys else None, _grid(panels))
 
 
@@ -143,41 +144,38 @@ def _side(tree: DrawnTree, pair: DrawnPair, node: int | None, otherwise: str) ->
 
 def _training(results: RunResults) -> Markup | None:
     groups: dict[str, list[str]] = {}
-    for stage in results.curves:
+    for stage in sorted(results.curves, key=lambda stage: (stage.startswith("round_"), stage.split("/")[0])):
         groups.setdefault(stage.split("/")[0], []).append(stage)
-    panels = [
-        panel
-        for group, stages in sorted(groups.items(), key=_group_order)
-        for panel in _group_panels(results, group, stages)
-    ]
+    parts: list[Markup] = []
+    for group, stages in groups.items():
+        if panels := list(_training_panels({stage: results.curves[stage] for stage in stages})):
+            parts += [element("h3", _title(wording.stage_label(group))), _grid(panels)]
     return (
-        _section("Training", "Figures of each training step, averaged over neighbours.", _grid(panels))
-        if panels
+        _section("Training", "Over training steps; each point is a mean over neighbouring steps.", *parts)
+        if parts
         else None
     )
 
 
-def _group_order(group: tuple[str, list[str]]) -> tuple[bool, str]:
-    return group[0].startswith("round_"), group[0]
-
-
-def _group_panels(results: RunResults, group: str, stages: Sequence[str]) -> Iterable[Markup]:
-    """Panels of a warm-up or a round: its stages follow one another, metrics that belong together share a panel."""
-    curves = {stage: results.curves[stage] for stage in stages}
-    for names in _COMPARED:
-        present = [stage for stage in stages if any(name in curves[stage] for name in names)]
-        if not present:
-            continue
-        if len(names) == 1:
-            series = [(wording.stage_label(stage.split("/")[-1]), curves[stage][names[0]]) for stage in present]
-            yield _panel(wording.stage_label(group), _METRICS[names[0]], charts.curves(series, follow_on=True))
-        else:
-            series = [(_METRICS[name], _joined(curves, name)) for name in names]
-            yield _series_panel(wording.stage_label(group), "log-probability per token", series)
-    sets = dict.fromkeys(name for stage in stages for name in curves[stage] if name.startswith("heldout/"))
+def _training_panels(curves: Mapping[str, Mapping[str, Points]]) -> Iterable[Markup]:
+    """Panels of a warm-up or a round, whose stages follow one another in time."""
+    for name in ("loss", "margin", "accuracy"):
+        series = [
+            (wording.stage_label(stage.split("/")[-1]), found[name]) for stage, found in curves.items() if name in found
+        ]
+        if series:
+            yield _panel(_METRICS[name], "", charts.curves(series, follow_on=True, wide_range=name == "loss"))
+    sides = [
+        (_METRICS[name], points) for name in ("chosen_logprob", "rejected_logprob") if (points := _joined(curves, name))
+    ]
+    if sides:
+        yield _series_panel("log-probability per token", sides)
+    sets = dict.fromkeys(name for found in curves.values() for name in found if name.startswith("heldout/"))
     if sets:
-        series = [(wording.set_label(name.partition("/")[2]), _joined(curves, name)) for name in sets]
-        yield _series_panel(wording.stage_label(group), "exact match while training", series)
+        shares = [(wording.set_label(name.partition("/")[2]), _joined(curves, name)) for name in sets]
+        yield _series_panel(
+            "exact match, %", [(name, tuple((step, 100 * y) for step, y in found)) for name, found in shares]
+        )
 
 
 def _joined(curves: Mapping[str, Mapping[str, Points]], name: str) -> Points:
@@ -190,9 +188,9 @@ def _joined(curves: Mapping[str, Mapping[str, Points]], name: str) -> Points:
     return tuple(joined)
 
 
-def _series_panel(title: str, says: str, series: Sequence[tuple[str, Points]]) -> Markup:
+def _series_panel(title: str, series: Sequence[tuple[str, Points]]) -> Markup:
     keys = [_key(f"line series{index % 4}", name) for index, (name, _) in enumerate(series)]
-    return _panel(title, says, join((element("div", *keys, class_="legend"), charts.curves(series))))
+    return _panel(title, "", join((element("div", *keys, class_="legend"), charts.curves(series))))
 
 
 def _rounds(results: RunResults) -> Markup | None:
@@ -205,7 +203,7 @@ def _rounds(results: RunResults) -> Markup | None:
         *group, last = (part.replace("_", " ") for part in path)
         label = join([element("small", " · ".join(group) + " · ") if group else None, last])
         rows.append([label, *(wording.figure(leaves[path]) if path in leaves else "–" for leaves in flat.values())])
-    heads = ["Count", *map(wording.stage_label, flat)]
+    heads = ["Count", *(_title(wording.stage_label(stage)) for stage in flat)]
     return _section(
         "What the rounds made", "What was found, kept and taken away on the way to the pairs.", _table(heads, rows)
     )
@@ -217,7 +215,7 @@ def _costs(results: RunResults) -> Markup | None:
     total = sum(cost.seconds for cost in results.costs)
     rows: list[list[Child]] = [
         [
-            wording.stage_label(cost.name),
+            _title(wording.stage_label(cost.name)),
             wording.duration(cost.seconds),
             charts.share_bar(cost.seconds / total if total else 0.0),
             element("small", wording.cost_note(cost)),
@@ -272,8 +270,12 @@ def _grid(panels: Sequence[Markup]) -> Markup:
 
 
 def _panel(title: str, says: str, chart: Markup) -> Markup:
-    caption = element("figcaption", element("b", title), element("span", says) if says else None)
+    caption = element("figcaption", element("b", _title(title)), element("span", says) if says else None)
     return element("figure", caption, chart)
+
+
+def _title(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _key(class_: str, says: str) -> Markup:

@@ -29,7 +29,7 @@ def show(results: RunResults, console: Console) -> None:
 
 
 def _exact_match(results: RunResults) -> Table:
-    table = _table("Exact match in %, with 95 % intervals (Wilson)", "set", "examples", *_labels(results.stages))
+    table = _table("Exact match in %, with 95\u00a0% intervals (Wilson)", "set", "examples", *_labels(results.stages))
     for name, stages in results.sets.items():
         summaries = [result.summary for result in stages.values()]
         skipped = max(summary.skipped_too_long for summary in summaries)
@@ -48,7 +48,7 @@ def _exact_match(results: RunResults) -> Table:
 
 def _changes(results: RunResults, before: str) -> Table:
     later = results.stages[results.stages.index(before) + 1 :]
-    title = f"Change from {wording.stage_label(before)}, in points, with 95 % paired intervals"
+    title = f"Change from {wording.stage_label(before)}, in points, with 95\u00a0% paired intervals"
     table = _table(title, "set", *_labels(later))
     for name in results.sets:
         table.add_row(

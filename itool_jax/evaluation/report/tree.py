@@ -66,14 +66,15 @@ class DrawnTree:
 
 
 def pick_tree(folder: epath.Path) -> DrawnTree | None:
-    """The tree of a round that shows most: of readable size, then with the most pairs, the most nodes, the first id."""
-    trees = itertools.islice(_read_trees(folder), _LOOKED_AT)
-    return min(trees, key=_rank, default=None)
+    """The tree of a round that shows most: of readable size with the most pairs, or else the smallest."""
+    return min(itertools.islice(_read_trees(folder), _LOOKED_AT), key=_rank, default=None)
 
 
-def _rank(tree: DrawnTree) -> tuple:
+def _rank(tree: DrawnTree) -> tuple[bool, int, int, str]:
     nodes = len(tree.nodes)
-    return nodes > _READABLE, not tree.pairs, -len(tree.pairs) if nodes <= _READABLE else 0, abs(nodes - 24), tree.id
+    if nodes > _READABLE:
+        return True, nodes, 0, tree.id
+    return False, -len(tree.pairs), -nodes, tree.id
 
 
 def _read_trees(folder: epath.Path) -> Iterator[DrawnTree]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -53,25 +54,21 @@ def draw_tree(tree: DrawnTree) -> Markup:
     """The whole tree at its natural size, for a container that scrolls."""
     root = _boxes(tree)
     boxes = _in_order(root)
-    depth = 1 + max(box.column for box in boxes)
-    widths = [max(box.width for box in boxes if box.column == column) for column in range(depth)]
-    lefts = [_MARGIN + sum(widths[:column]) + _GAP_X * column for column in range(depth)]
+    widths = [0.0] * (1 + max(box.column for box in boxes))
+    for box in boxes:
+        widths[box.column] = max(widths[box.column], box.width)
+    lefts = [_MARGIN + before for before in itertools.accumulate((width + _GAP_X for width in widths), initial=0.0)]
     centres, bottom = _centres(boxes)
     most = max(1.0, *(node.value for node in tree.nodes.values()), *(n.reward or 0 for n in tree.nodes.values()))
-    parts = [
-        _edge(
-            lefts[box.column] + box.width,
-            centres[id(box)],
-            lefts[child.column],
-            centres[id(child)],
-            child,
-            root.last.visits,
-        )
-        for box in boxes
-        for child in box.children
-    ]
-    parts += [_draw(box, lefts[box.column], centres[id(box)] - box.height / 2, most) for box in boxes]
-    width, height = lefts[-1] + widths[-1] + _MARGIN, bottom + _MARGIN
+    parts = []
+    for box in boxes:
+        left = lefts[box.column]
+        if box.children:
+            bend = lefts[box.column + 1] - _GAP_X
+            parts.append(_stem(left + box.width, bend, centres[id(box)], _thickness(box.last, root)))
+            parts += [_edge(bend, centres[id(box)], centres[id(child)], child, root) for child in box.children]
+        parts.append(_draw(box, left, centres[id(box)] - box.height / 2, most))
+    width, height = lefts[-1] - _GAP_X + _MARGIN, bottom + _MARGIN
     label = f"Search tree with {len(tree.nodes)} nodes and {len(tree.pairs)} preference pairs"
     size = {"viewBox": f"0 0 {width:.0f} {height:.0f}", "width": round(width), "height": round(height)}
     return element("svg", *parts, role="img", aria_label=label, class_="tree", **size)
@@ -81,7 +78,7 @@ def legend() -> Markup:
     """What the shapes of the boxes mean."""
     kinds = (("chosen", "chosen"), ("rejected", "rejected"), ("plain", "in no pair"))
     keys = [
-        element("span", element("svg", *_frame(role, 5, 4, 38, 20), viewBox="0 0 48 28", width=48, height=28), says)
+        element("span", element("svg", *_frame(role, 10, 3, 42, 22), viewBox="0 0 54 28", width=54, height=28), says)
         for role, says in kinds
     ]
     return element("div", *keys, class_="legend")
@@ -131,17 +128,23 @@ def _in_order(root: _Box) -> list[_Box]:
 
 
 def _centres(boxes: Sequence[_Box]) -> tuple[dict[int, float], float]:
-    """Vertical centres by box: leaves one below another, every other box in the middle of its children."""
-    centres: dict[int, float] = {}
-    bottom = float(_MARGIN)
-    for box in boxes:
-        if not box.children:
-            centres[id(box)] = bottom + box.height / 2
-            bottom += box.height + _GAP_Y
+    """Vertical centres by box, and the bottom of it all: a box is level with its first child, so the best answer is the
+    top row, and each further child lies below all that hangs on the one before."""
+    above: dict[int, float] = {}
+    below: dict[int, float] = {}
+    offsets: dict[int, float] = {}
     for box in reversed(boxes):
-        if box.children:
-            centres[id(box)] = (centres[id(box.children[0])] + centres[id(box.children[-1])]) / 2
-    return centres, max(bottom - _GAP_Y, max(centres[id(box)] + box.height / 2 for box in boxes))
+        end = 0.0
+        for index, child in enumerate(box.children):
+            offsets[id(child)] = end + _GAP_Y + above[id(child)] if index else 0.0
+            end = offsets[id(child)] + below[id(child)]
+        above[id(box)] = max([box.height / 2, *(above[id(child)] for child in box.children[:1])])
+        below[id(box)] = max(box.height / 2, end)
+    centres = {id(boxes[0]): _MARGIN + above[id(boxes[0])]}
+    for box in boxes:
+        for child in box.children:
+            centres[id(child)] = centres[id(box)] + offsets[id(child)]
+    return centres, centres[id(boxes[0])] + below[id(boxes[0])]
 
 
 def _draw(box: _Box, left: float, top: float, most: float) -> Markup:
@@ -191,12 +194,19 @@ def _stroke(path: str) -> Markup:
     return element("path", class_="sign", d=path)
 
 
-def _edge(x1: float, y1: float, x2: float, y2: float, child: _Box, visits: int) -> Markup:
-    middle = x2 - _GAP_X / 2
-    start = f"M{x1:.1f} {y1:.1f}" + (f"H{x2 - _GAP_X:.1f}" if x2 - _GAP_X > x1 else "")
-    path = f"{start}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-    thickness = 1 + 4 * child.nodes[0].visits / max(1, visits)
-    return element("path", class_=f"edge {child.role}", d=path, stroke_width=thickness)
+def _stem(x1: float, x2: float, y: float, thickness: float) -> Markup | None:
+    """From a box to where its column ends, so that no curve crosses a wider box of the same column."""
+    return element("line", class_="edge", x1=x1, x2=x2, y1=y, y2=y, stroke_width=thickness) if x2 > x1 else None
+
+
+def _edge(x: float, y1: float, y2: float, child: _Box, root: _Box) -> Markup:
+    middle, end = x + _GAP_X / 2, x + _GAP_X
+    path = f"M{x:.1f} {y1:.1f}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {end:.1f} {y2:.1f}"
+    return element("path", class_=f"edge {child.role}", d=path, stroke_width=_thickness(child.nodes[0], root))
+
+
+def _thickness(node: DrawnNode, root: _Box) -> float:
+    return 1 + 4 * node.visits / max(1, root.last.visits)
 
 
 def _wrap(fragments: Sequence[str]) -> tuple[tuple[tuple[str, int], ...], ...]:

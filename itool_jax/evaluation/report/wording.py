@@ -66,8 +66,10 @@ def duration(seconds: float) -> str:
 
 def figure(value: Any) -> str:
     """A count, number or other JSON value of a table."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return {True: "yes", False: "no", None: "–"}.get(value, value)
+    if value is None or isinstance(value, str):
+        return value or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
@@ -104,9 +106,9 @@ def verdict(results: RunResults) -> str:
     change = results.change(name, before, last)
     end = results.sets[name][last].summary.exact_match
     if change is None:
-        return f"On {set_label(name)}, exact match is {percent(end)} % {_after(last)}."
+        return f"On {set_label(name)}, exact match is {percent(end)}\u00a0% {_after(last)}."
     start = results.sets[name][before].summary.exact_match
-    way = f"from {percent(start)} % {_after(before)} to {percent(end)} % {_after(last)}"
+    way = f"from {percent(start)}\u00a0% {_after(before)} to {percent(end)}\u00a0% {_after(last)}"
     return f"On {set_label(name)}, exact match went {way}: {points(change.share)} points{_evidence(change)}."
 
 
@@ -124,6 +126,6 @@ def _evidence(change: Change) -> str:
     if change.interval is None:
         return ""
     return (
-        f" (95 % interval {points_span(change.interval)}; "
+        f" (95\u00a0% interval {points_span(change.interval)}; "
         f"{change.gained} answers newly right, {change.lost} newly wrong)"
     )

@@ -61,6 +61,7 @@ CUISINE = slot(
         {c: (f"with {c} food", f"with {c} cuisine") for c in ("Thai", "Greek", "Indian")}, ("thai", "greek", "indian")
     ),
 )
+HEADLINE = TITLE.said("under the headline {}", "with the headline {}", names=("headline", "title"))
 OUTSIDE = flag("outside", "outside outdoor terrace", ("on the terrace", "outside"), ("inside", "not outside"))
 VEGAN = flag("vegan", "vegan vegan_only", ("that are vegan", "only vegan ones"), ("not only vegan ones",))
 EXPRESS = flag(
@@ -81,7 +82,7 @@ COUPON = slot(
     "using the coupon {}",
     label="coupon",
 )
-AT_PLACE = PLACE.said("at {}", "at the restaurant {}", names=("restaurant", "place", "venue"))
+AT_PLACE = PLACE.said("at the restaurant {}", "in the restaurant {}", names=("restaurant", "place", "venue"))
 
 CONCEPTS = (
     concept(
@@ -177,6 +178,6 @@ CONCEPTS = (
     ),
     concept(
         "shop", "rate review", "product item", ("rate the product", "review the product"),
-        PRODUCT, STARS, TITLE.optional(),
+        PRODUCT, STARS, HEADLINE.optional(),
     ),
 )  # fmt: skip

@@ -38,7 +38,9 @@ SPORT = slot(
     ),
 )
 WEIGHT = slot("weight", "weight kg weight_kg", values.number(45, 120), "of {} kg", "of {} kilograms")
-HEIGHT = slot("height", "height height_m", values.number(1.4, 2.05, digits=2), "and a height of {} m")
+HEIGHT = slot(
+    "height", "height height_m", values.number(1.4, 2.05, digits=2), "at a height of {} m", "with a height of {} m"
+)
 CALORIES = slot("calories", "calories kcal energy", values.integer(150, 2500), "with {} calories", "of {} kcal")
 DOCTOR = PERSON.said("with Dr. {}", "with doctor {}", names=("doctor", "physician", "with_doctor"))
 

@@ -98,13 +98,13 @@ CONCEPTS = (
     ),
     concept(
         "pets", "book make", "vet_visit vet", ("book a visit to the vet", "make a date with the vet"),
-        PET.said("for {}", "for my pet {}"), DATE, TIME.optional(), URGENT,
+        PET.said("for the pet {}", "for my pet {}"), DATE, TIME.optional(), URGENT,
     ),
     concept(
         "pets", "feed", "pet animal", ("feed the pet", "give food to the pet"),
         PET, slot("grams", "grams portion", values.integer(20, 400, step=10), "with {} grams", "giving {} grams"),
     ),
-    concept("garden", "plant sow", "seeds plants", ("plant seeds", "sow seeds"), PLANT, QUANTITY, DATE.optional()),
+    concept("garden", "plant sow", "seeds plants", ("plant seeds", "sow seeds"), PLANT, QUANTITY, DATE),
     concept(
         "garden", "water", "plants garden_bed", ("water the plants", "sprinkle the plants"),
         MINUTES, REPEAT.optional(), TIME.optional(),
@@ -142,10 +142,7 @@ CONCEPTS = (
     concept("ticket", "reopen", "ticket issue", ("reopen the ticket", "open the closed ticket again"), TICKET, NOTE),
     concept("lights", "set lower", "blinds shutters", ("set the blinds", "move the shutters"), ROOM, LEVEL),
     concept("shop", "gift_wrap wrap", "order", ("wrap the order", "have the order wrapped"), ORDER, WRAPPING),
-    concept(
-        "bank", "close", "account bank_account", ("close the account", "shut down the account"),
-        ACCOUNT, DATE.optional(),
-    ),
+    concept("bank", "close", "account bank_account", ("close the account", "shut down the account"), ACCOUNT, DATE),
     concept("maths", "compute calculate", "median", ("compute the median", "find the median"), NUMBERS),
     concept(
         "music", "play", "podcast", ("play the podcast", "put on the podcast"),

@@ -1,0 +1,170 @@
+"""Pairs read off trees: which side is chosen, what proves the other wrong, and what the filters remove."""
+
+from __future__ import annotations
+
+import pytest
+
+from itool_jax.data.example import Example, Message
+from itool_jax.search.fragments import fragment_cuts
+from itool_jax.search.pairs import PairConfig, PairReader
+from itool_jax.search.rewards import grade_answer, grade_prefix
+from itool_jax.search.tree import ROOT, Fragment, SearchConfig, SearchTree
+from itool_jax.toolcall import tools_from_json
+from itool_jax.toolcall.prefix import parse_prefix
+
+END = 256
+TOOLS = tools_from_json(
+    [
+        {
+            "name": "weather",
+            "description": "",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+                "required": ["city", "days"],
+            },
+        }
+    ]
+)
+TRUTH = '[weather(city="Paris", days=3)]'
+
+
+def example(answer=TRUTH):
+    calls = parse_prefix(answer).calls
+    return Example("w", TOOLS, (Message("user", "Paris, three days"),), answer, calls)
+
+
+def encode(text):
+    return (*text.encode(), END)
+
+
+def token_bytes(token):
+    return b"<end>" if token == END else bytes([token])
+
+
+def decode(tokens):
+    return bytes(token for token in tokens if token != END).decode()
+
+
+def pieces(answer, start=0):
+    cuts = [cut for cut in fragment_cuts(answer, token_bytes, END) if cut > start]
+    return [
+        Fragment(tuple(answer[a:b]), (-0.1,) * (b - a)) for a, b in zip([start, *cuts[:-1]], cuts, strict=True)
+    ]
+
+
+def tree_of(*answers, end="stop", cfg=None):
+    tree = SearchTree(cfg or SearchConfig())
+    for text in answers:
+        tokens = encode(text) if end == "stop" else tuple(text.encode())
+        grade = grade_answer(example(), text)
+        reward = grade.score if end == "stop" else 0.0
+        tree.backup(tree.insert(ROOT, pieces(tokens), end), reward, grade.right and end == "stop")
+    return tree
+
+
+def read(tree, truth=TRUTH, **cfg):
+    fragments = [piece.tokens for piece in pieces(encode(truth))]
+    reader = PairReader(PairConfig(**cfg), example(truth), fragments, decode)
+    return reader.pairs(tree), reader.removed
+
+
+def texts(pair):
+    return tuple(map(decode, (pair.prefix, pair.chosen, pair.rejected)))
+
+
+def test_fragments_are_cut_at_token_ends_and_the_end_of_turn_closes_the_last():
+    cut = [decode(f.tokens) for f in pieces(encode(TRUTH))]
+    assert cut == ["[weather(", 'city="Paris",', " days=3)", "]"]
+    assert pieces(encode(TRUTH))[-1].tokens[-1] == END
+
+
+def test_a_cut_falls_at_the_first_token_end_at_or_after_the_boundary():
+    vocabulary = [b"[f(a", b"=1, b", b"=2)", b"]"]
+    assert fragment_cuts([0, 1, 2, 3, 9], vocabulary.__getitem__, end_of_turn=9) == [1, 2, 3, 5]
+
+
+def test_a_wrong_value_against_the_right_one_after_the_shared_prefix():
+    (pair,), _ = read(tree_of(TRUTH, '[weather(city="Rome", days=3)]'))
+    assert texts(pair) == ('[weather(city="', 'Paris",', 'Rome",')
+    assert pair.source == "sampled" and pair.gap == pytest.approx(1 - 1 / 2 * 2 / 3)
+
+
+def test_an_unlucky_roll_out_proves_nothing_and_two_do():
+    unlucky = '[weather(days=3, city="Rome")]'
+    pairs, removed = read(tree_of(TRUTH, unlucky))
+    assert not pairs and removed["not_proven_wrong"] == 1
+    (pair,), _ = read(tree_of(TRUTH, unlucky, '[weather(days=3, city="Oslo")]'))
+    assert texts(pair) == ("[weather(", 'city="Paris",', "days=3,")
+
+
+def test_a_finished_wrong_answer_is_proven_wrong_by_itself():
+    (pair,), _ = read(tree_of(TRUTH, "Which city?"))
+    assert texts(pair) == ("", "[weather(", "Which city?")
+    assert pair.rejected[-1] == END and pair.chosen[-1] != END
+
+
+def test_sides_that_read_the_same_give_no_pair():
+    pairs, removed = read(tree_of(TRUTH, '[weather(city=\'Paris\', days=4)]', '[weather(city=\'Paris\', days=5)]'))
+    assert not pairs and removed["same_reading"] == 1
+
+
+def test_truncated_samples_are_in_no_pair():
+    tree = tree_of(TRUTH)
+    for _ in range(3):
+        tree.backup(tree.insert(ROOT, pieces(tuple(b'[weather(city="Rome", days=')), "budget"), 0.0, False)
+    pairs, removed = read(tree)
+    assert [texts(pair)[1:] for pair in pairs] == [('Paris",', 'Rome",')]
+    assert all(pair.rejected[-1] != ord("=") for pair in pairs)
+    truncated_only = SearchTree(SearchConfig())
+    for text in ("[weather(", "[weat"):
+        leaf = truncated_only.insert(ROOT, pieces(tuple(text.encode())), "budget")
+        truncated_only.backup(leaf, 0.0, False)
+    assert read(truncated_only) == ([], {"duplicate": 0, "over_limit": 0})
+
+
+def test_the_ground_truth_stands_in_only_where_allowed_and_no_child_is_right():
+    tree = tree_of('[weather(city="Rome", days=3)]', '[weather(city="Paris", days=4)]')
+    pairs, removed = read(tree)
+    assert not pairs and removed["no_right_child"] == 1
+    pairs, _ = read(tree, ground_truth_stand_in=True)
+    assert {texts(pair) for pair in pairs} == {
+        ('[weather(city="', 'Paris",', 'Rome",'),
+        ('[weather(city="Paris", days=', "3)", "4)"),
+    }
+    assert {pair.source for pair in pairs} == {"ground_truth"}
+
+
+def test_limits_and_gaps_are_counted():
+    tree = tree_of(TRUTH, TRUTH, '[weather(city="Rome", days=3)]', '[weather(city="Paris", days=4)]')
+    both, _ = read(tree)
+    assert len(both) == 2 and both[0].gap >= both[1].gap
+    kept, removed = read(tree, per_tree_max=1)
+    assert kept == both[:1] and removed["over_limit"] == 1
+    none, removed = read(tree, min_gap=0.99)
+    assert not none and removed["small_gap"] == 2
+
+
+def test_prose_where_no_call_is_expected():
+    prose = "Please tell me: city."
+    tree = SearchTree(SearchConfig())
+    for text in (prose, TRUTH):
+        grade = grade_answer(example(prose), text)
+        tree.backup(tree.insert(ROOT, pieces(encode(text)), "stop"), grade.score, grade.right)
+    assert [grade_answer(example(prose), text).score for text in (prose, TRUTH, "[weather(")] == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "score"),
+    [
+        ("[weather(", 1, 0.5 * 2 / 4),
+        ('[weather(city="Paris", ', 1, 0.5 * 4 / 5),
+        ('[weather(city="Rome", ', 1, 0.5 * 2 / 5),
+        ('[weather(city="Paris", days=3)', 1, 1.0),
+        ('{"name": "weather", "arguments": {"city": "Paris", ', 1, 0.5 * 4 / 5),
+    ],
+)
+def test_unfinished_answers_are_read_and_graded_by_the_slots_so_far(text, calls, score):
+    parsed = parse_prefix(text)
+    assert parsed.kind == "calls" and len(parsed.calls) == calls
+    assert grade_prefix(example(), text) == pytest.approx(score)
