@@ -125,10 +125,25 @@ def _check_complete(stage: str, stages: Collection[str]) -> None:
 
 
 def _run_data(options: argparse.Namespace) -> int:
-    from itool_jax.data import commands
+    from itool_jax import data_commands
 
     own = {name: value for name, value in vars(options).items() if name not in ("command", "action")}
-    return getattr(commands, options.action)(**own)
+    return getattr(data_commands, options.action)(**own)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        if 0 <= float(text) <= 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, found {text!r}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -168,18 +183,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     sources = ("seal_tools", "toolace", "jsonl")
 
-    world = actions.add_parser("toolworld", help="conversations of the simulator, as train.jsonl and held-out sets")
+    world = actions.add_parser("toolworld", help="conversations of the simulator: train.jsonl and held-out sets")
     world.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
-    world.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the world and its conversations (default 0)"
-    )
+    world.add_argument("--seed", type=_count, default=0, metavar="N", help="of tools and conversations (default 0)")
     for level in ("easy", "medium", "hard"):
-        world.add_argument(
-            f"--{level}", type=int, default=1000, metavar="N", help=f"{level} conversations to train on (default 1000)"
-        )
-    world.add_argument(
-        "--heldout", type=int, default=200, metavar="N", help="conversations in each held-out set (default 200)"
-    )
+        help = f"{level} conversations to train on (default 1000)"
+        world.add_argument(f"--{level}", type=_count, default=1000, metavar="N", help=help)
+    world.add_argument("--heldout", type=_count, default=200, metavar="N", help="size of a held-out set (default 200)")
+    world.add_argument("--no-call-share", type=_share, metavar="X", help="share of right answers in prose")
+    world.add_argument("--follow-up-share", type=_share, metavar="X", help="share that goes on after a tool's result")
 
     convert = actions.add_parser("convert", help="write a source's data as the project's own JSONL")
     convert.add_argument("--source", required=True, choices=sources, help="form of the input")

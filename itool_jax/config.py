@@ -154,7 +154,7 @@ def _search() -> ConfigDict:
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
             "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
-            "self_eval_row_tokens": 2048,  # length of its rows: prompt, ground truth and all answers of a tree's expansion
+            "self_eval_row_tokens": 2048,  # length of its rows: prompt, ground truth, all answers of an expansion
             "trees": 32,  # trees grown side by side
             "branches": 12,  # completions decoded side by side in each tree
             "arena_tokens": 512,  # tokens that a tree can hold beside its prompt

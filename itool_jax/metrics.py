@@ -85,8 +85,10 @@ class MetricsWriter:
 
         self._drop(stage, step)
         folder = self._run / "tensorboard" / stage
-        files.remove(folder)
         files.make_folder(folder)
+        for path in list(folder.iterdir()):
+            if not path.is_dir():  # a folder in it belongs to another stage, such as warmup/easy/heldout
+                path.unlink()
         self._boards[stage] = SummaryWriter(os.fspath(folder), flush_secs=10)
         for row in read_metrics(self._run):
             if row["stage"] == stage:

@@ -67,7 +67,8 @@ def progress(
         )
         with Progress(*columns, console=console) as live:
             title = f"{title} ({cost})" if cost else title
-            task = live.add_task(title, total=total, completed=done, unit=unit, begun_at=done, shown="")
+            task = live.add_task(title, total=total, unit=unit, begun_at=done, shown="")
+            live.update(task, completed=done)
             yield Bar(done, live, task)
         return
     bar = Bar(done)

@@ -19,7 +19,7 @@ from itool_jax.rounds import manifest
 from itool_jax.rounds.run_directory import open_run
 
 STAGES = ("warmup/easy", "round_000/search")
-STEPS = ("replace", "rename", "fsync", "mkdir", "makedirs", "open", "write", "remove", "rmdir", "unlink")
+STEPS = ("replace", "rename", "fsync", "mkdir", "write", "remove", "rmdir", "unlink")
 
 
 def kill_at(moment):

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from itool_jax import cli
+from itool_jax.data.jsonl import read_examples
 from itool_jax.errors import UserError
+from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import open_run, read_run
-from tests.test_config import QUICKSTART
+from tests.test_config import QUICKSTART, override
 
 
 @pytest.fixture
@@ -129,6 +131,8 @@ def test_redo_takes_a_stage_back(called, tmp_path, capsys):
         (["report", "--workdir=x"], "holds no run"),
         (["data", "check", "x", "--config.seed=1"], "takes no config"),
         (["data", "check", "none.jsonl"], "none.jsonl"),
+        (["data", "toolworld", "--out=x", "--easy=-3"], "--easy: expected a whole number from 0, found '-3'"),
+        (["data", "toolworld", "--out=x", "--no-call-share=2"], "expected a share from 0 to 1, found '2'"),
         (["data", "convert", "--source=xml", "--input=a", "--out=b"], "invalid choice: 'xml'"),
     ],
 )
@@ -143,6 +147,44 @@ def test_bad_input_found_by_a_command_leaves_nothing(called, tmp_path, capsys):
     line = ["run", f"--config={QUICKSTART}", f"--workdir={tmp_path / 'run'}"]
     assert fails(capsys, *line) == "itool-jax: the data file x.jsonl is empty\n"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    out = tmp_path_factory.mktemp("world")
+    assert cli.main(["data", "toolworld", f"--out={out}", "--easy=3", "--medium=2", "--hard=1", "--heldout=3"]) == 0
+    return out
+
+
+def test_data_toolworld_writes_what_a_run_makes(world):
+    config = override("data.toolworld.heldout=3")
+    config.data.toolworld.train.update(easy=3, medium=2, hard=1)
+    assert read_examples(world / "train.jsonl") == training_examples(config)
+    names = heldout_names(config)
+    expected = {f"{name}.jsonl" for name in ("train", *(f"heldout_{name}" for name in names))}
+    assert {path.name for path in world.iterdir()} == expected
+    for name in names:
+        assert read_examples(world / f"heldout_{name}.jsonl") == list(heldout_examples(config, name))
+
+
+def test_data_check_tells_bad_rows_by_its_status(world, tmp_path, capsys):
+    assert cli.main(["data", "check", str(world / "train.jsonl")]) == 0
+    assert "6 examples" in capsys.readouterr().out
+    rows = (world / "train.jsonl").read_text().splitlines()
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("\n".join([*rows, '{"id": 3}']))
+    assert cli.main(["data", "check", str(bad)]) == 1
+    assert f"{bad}, row 7" in capsys.readouterr().out
+
+
+def test_data_convert_stops_at_bad_rows_unless_told_to_skip_them(world, tmp_path, capsys):
+    bad, out = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
+    bad.write_text((world / "train.jsonl").read_text() + "{}\n")
+    line = ["data", "convert", "--source=jsonl", f"--input={bad}", f"--out={out}"]
+    assert "1 bad row" in fails(capsys, *line) and not out.exists()
+    assert cli.main([*line, "--skip-malformed"]) == 0
+    assert "6 examples written" in capsys.readouterr().out
+    assert read_examples(out) == read_examples(world / "train.jsonl")
 
 
 def test_an_interrupt_says_how_to_go_on(called, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -54,7 +55,8 @@ def test_kv_heads_are_replicated_where_they_do_not_divide():
 def test_parameters_and_adapters_lie_where_the_rules_say():
     policy = add_adapters(init_policy(CFG, 0), LoraConfig(4, 8.0), 0)
     laid_out = shard({"params": policy.params, "adapters": policy.adapters}, make_mesh(2, 2, 2))
-    params, adapters = jax.tree.map(lambda leaf: leaf.sharding.spec, laid_out).values()
+    specs = jax.tree.map(lambda leaf: leaf.sharding.spec, laid_out)
+    params, adapters = specs["params"], specs["adapters"]
     assert params["embedding"] == P("tensor", "fsdp")
     assert params["layers"]["o"]["kernel"] == P(None, "tensor", None, "fsdp")
     assert params["layers"]["down"]["kernel"] == P(None, "tensor", "fsdp")
@@ -96,7 +98,8 @@ def gradient_on(mesh, policy, batch):
     state = init_state(policy, optimizer, mesh)
     with jax.set_mesh(mesh):
         frozen = frozen_part(policy.replace(params=shard(policy.params, mesh)))
-        after, metrics = make_train_step(sft, optimizer)(state, frozen, shard_batch(batch, mesh, axis=1))
+        step = make_train_step(sft, optimizer, state)
+        after, metrics = step(state, frozen, shard_batch(batch, mesh, axis=1))
     gradient = jax.tree.map(lambda old, new: np.asarray(old) - np.asarray(new), policy.trainable, after.trainable)
     return float(metrics["loss"]), gradient
 
@@ -106,11 +109,9 @@ def assert_close(tree, expected, relative):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=relative * largest), tree, expected)
 
 
-@pytest.fixture(scope="module", params=["params", "adapters"])
-def on_one_device(request):
+@pytest.fixture(scope="module")
+def on_one_device():
     policy = init_policy(CFG, seed=0)
-    if request.param == "adapters":
-        policy = add_adapters(policy, LoraConfig(4, 8.0), seed=1)
     batch = batched(sft_rows(), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
     return policy, batch, gradient_on(one_device(), policy, batch)
 
@@ -123,28 +124,63 @@ def test_eight_devices_have_the_loss_and_gradient_of_one(on_one_device, sizes):
     assert_close(gradient_on_eight, gradient, 1e-5)
 
 
-def train(mesh, directory):
+def test_eight_devices_have_the_gradient_of_one_with_adapters(on_one_device):
+    policy, batch, _ = on_one_device
+    adapted = add_adapters(policy, LoraConfig(4, 8.0), seed=1)
+    (loss, gradient), (other_loss, other) = (gradient_on(m, adapted, batch) for m in (one_device(), make_mesh(2, 2, 2)))
+    assert other_loss == pytest.approx(loss, rel=1e-5)
+    assert gradient.keys() == {"layers"}
+    assert_close(other, gradient, 1e-5)
+
+
+def train(mesh, directory, objective=sft):
+    """The trained policy and the losses by step, with a checkpoint at every third step."""
     rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
-    cfg = FitConfig(OptimizerConfig(learning_rate=3e-3, steps=len(rows)), checkpoint_every=3)
+    cfg = FitConfig(OptimizerConfig(3e-3, steps=len(rows)), checkpoint_every=3)
     losses = {}
 
     def report(step, metrics):
         losses[step] = metrics["loss"]
 
-    policy = fit(init_policy(CFG, seed=0), sft, rows, cfg, mesh, directory, on_step=report)
-    assert sorted(losses) == list(range(1, len(rows) + 1))
-    return policy, np.array([losses[step] for step in sorted(losses)])
+    return fit(init_policy(CFG, seed=0), objective, rows, cfg, mesh, directory, on_step=report), losses
 
 
 def test_training_on_eight_devices_follows_training_on_one(tmp_path):
     one, losses = train(one_device(), tmp_path / "one")
     eight, losses_on_eight = train(make_mesh(2, 2, 2), tmp_path / "eight")
-    assert losses[-1] < losses[0] - 0.1
-    np.testing.assert_allclose(losses_on_eight, losses, rtol=1e-5)
+    assert list(losses) == list(losses_on_eight) == list(range(1, len(losses) + 1))
+    assert losses[len(losses)] < losses[1] - 0.1
+    np.testing.assert_allclose(list(losses_on_eight.values()), list(losses.values()), rtol=1e-5)
     assert_close(jax.device_get(eight.params), jax.device_get(one.params), 1e-4)
     assert eight.params["layers"]["q"]["kernel"].sharding.spec == P(None, "fsdp", "tensor", None)
     save_policy(tmp_path / "saved", eight)
     jax.tree.map(np.testing.assert_array_equal, load_policy(tmp_path / "saved").params, eight.params)
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):
+    start = init_policy(CFG, seed=0).params["embedding"]
+
+    def breaks_once_trained(policy, forest):
+        result = sft(policy, forest)
+        return result._replace(total=jnp.where(jnp.all(policy.params["embedding"] == start), result.total, jnp.nan))
+
+    with pytest.raises(UserError, match="the loss at step 3 is nan"):  # the rate of step 1 is 0
+        train(one_device(), tmp_path, objective=breaks_once_trained)
+    assert not [folder for folder in tmp_path.iterdir() if folder.name.isdigit()]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])
+def test_the_step_compiles_once(on_one_device, sizes):
+    policy, batch, _ = on_one_device
+    mesh = make_mesh(*sizes) if sizes != (1, 1, 1) else one_device()
+    optimizer = make_optimizer(OptimizerConfig(1e-3, steps=10))
+    state = init_state(policy, optimizer, mesh)
+    step = make_train_step(sft, optimizer, state)
+    frozen, batch = frozen_part(policy.replace(params=shard(policy.params, mesh))), shard_batch(batch, mesh, axis=1)
+    with jax.set_mesh(mesh):
+        for _ in range(3):
+            state, _ = step(state, frozen, batch)
+    assert step._cache_size() == 1 and int(state.step) == 3
 
 
 def test_moments_lie_as_their_parameters_do():

@@ -20,7 +20,7 @@ def steps(run, stage):
 def board(run, stage):
     """(tag, step, value) of every scalar in the event files of a stage, read by the TFRecord framing."""
     found = []
-    for path in sorted((run / "tensorboard" / stage).iterdir()):
+    for path in sorted(path for path in (run / "tensorboard" / stage).iterdir() if path.is_file()):
         data = path.read_bytes()
         while data:
             (length,) = struct.unpack("<Q", data[:8])
@@ -64,6 +64,16 @@ def test_a_resumed_stage_writes_no_step_twice(tmp_path, monkeypatch, remote):
     assert steps(tmp_path, "b") == [0, 1, 2, 3, 4]
     expected = [("loss", 0, 0), ("loss", 1, 1), ("loss", 2, 2), ("loss", 3, 30), ("accuracy", 3, 0.5), ("loss", 4, 40)]
     assert board(tmp_path, "a") == expected
+
+
+def test_stages_may_lie_within_each_other(tmp_path):
+    writer = MetricsWriter(tmp_path)
+    writer.write(0, "warmup/easy/heldout", {"hard": 0.25})
+    writer.write(0, "warmup/easy", {"loss": 1})
+    writer.write(1, "warmup/easy/heldout", {"hard": 0.5})
+    writer.close()
+    assert board(tmp_path, "warmup/easy/heldout") == [("hard", 0, 0.25), ("hard", 1, 0.5)]
+    assert board(tmp_path, "warmup/easy") == [("loss", 0, 1)]
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):

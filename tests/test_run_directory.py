@@ -235,7 +235,7 @@ def test_killed_at_every_moment_a_run_goes_on_to_the_same_end(tmp_path):
         out, _ = driver.communicate(timeout=120)
     assert driver.returncode == 0
     told = json.loads(out)
-    assert told["kills"] > 100 and told["resumed"] > 20
+    assert told["kills"] > 80 and told["resumed"] > 20
     names = ("many/0", "many/1", "one.txt")
     assert told["files"] == ["config.json", *(f"{s}/{n}" for s in ("round_000/search", "warmup/easy") for n in names)]
 

@@ -50,6 +50,9 @@ class LoraConfig:
 
 
 PRESETS = {
+    "nano": DecoderConfig(
+        vocab_size=400, dim=48, layers=2, heads=4, kv_heads=2, head_dim=12, ffn=128, rope_theta=10_000.0, context=512
+    ),
     "tiny": DecoderConfig(
         vocab_size=768, dim=128, layers=4, heads=4, kv_heads=2, head_dim=32, ffn=384, rope_theta=10_000.0, context=512
     ),

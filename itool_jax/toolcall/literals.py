@@ -84,7 +84,7 @@ class LiteralReader:
             if simple is not None:
                 if simple in "xuUN":
                     raise Unreadable(f"a broken escape \\{simple}", position + match.start())
-                return _SIMPLE_ESCAPES.get(simple) if simple in _SIMPLE_ESCAPES else match[0]  # type: ignore[return-value]
+                return _SIMPLE_ESCAPES.get(simple, match[0])
             digits = match[1] or match[2] or match[3]
             code = int(digits, 16) if digits else int(match[4], 8)
             if code > 0x10FFFF:

@@ -23,11 +23,12 @@ class TrainingCheckpoints:
     """The latest training states of one stage, each with the position of its data iterator."""
 
     def __init__(self, directory: epath.PathLike, every: int, keep: int = 2):
-        options = ocp.CheckpointManagerOptions(save_interval_steps=every, max_to_keep=keep)
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
         self._manager = ocp.CheckpointManager(epath.Path(directory).absolute(), options=options)
+        self._every = every
 
     def restore(self, state: Any, iterator: grain.DatasetIterator) -> Any:
-        """The newest saved state in the layout of `state`, the iterator moved to its place; `state` if there is none."""
+        """The newest state, laid out as `state` is, with the iterator moved to its place; `state` if there is none."""
         if self._manager.latest_step() is None:
             return state
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
@@ -39,15 +40,15 @@ class TrainingCheckpoints:
         )
         return restored["state"]
 
+    def due(self, step: int) -> bool:
+        return step % self._every == 0
+
     def save(self, step: int, state: Any, iterator: grain.DatasetIterator) -> None:
-        """Saves in the background where `step` is due."""
-        if self._manager.should_save(step):
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state), data=grain.checkpoint.CheckpointSave(iterator)
-                ),
-            )
+        """Saves in the background."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=grain.checkpoint.CheckpointSave(iterator)),
+        )
 
     def close(self) -> None:
         self._manager.wait_until_finished()
@@ -66,9 +67,7 @@ def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: boo
         checkpointer.save(path / "weights", variables, force=True)
 
 
-def load_policy(
-    directory: epath.PathLike, expected: DecoderConfig | None = None, base: Policy | None = None
-) -> Policy:
+def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None, base: Policy | None = None) -> Policy:
     """Reads what `save_policy` wrote; `base` brings the parameters where only adapters were saved.
 
     Raises UserError where there is no checkpoint, or one of another model than `expected`.

@@ -50,15 +50,16 @@ def fit(
     """Trains over all of `batches` and returns the policy; goes on from the newest state in `directory`.
 
     `on_step` receives step and metrics (loss, grad_norm, rate in steps/s, ...) after the next step was dispatched.
-    Raises UserError where a loss is no longer finite.
+    Raises UserError where a loss or gradient is no longer finite.
     """
     optimizer = make_optimizer(cfg.optimizer)
-    step_fn = make_train_step(objective, optimizer)
     policy = policy.replace(params=shard(policy.params, mesh))  # pyright: ignore
     iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)))
     checkpoints = TrainingCheckpoints(directory, cfg.checkpoint_every)
     try:
-        state = checkpoints.restore(init_state(policy, optimizer, mesh), iterator)
+        initial = init_state(policy, optimizer, mesh)
+        step_fn = make_train_step(objective, optimizer, initial)
+        state = checkpoints.restore(initial, iterator)
         frozen = frozen_part(policy)
         report = _LateReport(on_step)
         with jax.set_mesh(mesh):
@@ -66,7 +67,9 @@ def fit(
                 batch = shard_batch(next(iterator), mesh, axis=1)
                 state, metrics = step_fn(state, frozen, batch)
                 report.later(step, metrics)
-                checkpoints.save(step, state, iterator)
+                if checkpoints.due(step):
+                    report.flush()  # a state that came of a loss no longer finite must not be gone on from
+                    checkpoints.save(step, state, iterator)
                 if cfg.eval_every and step % cfg.eval_every == 0:
                     on_eval(step, policy.with_trainable(state.trainable))
         report.flush()
@@ -93,7 +96,7 @@ class _LateReport:
         step, metrics = self._waiting
         self._waiting = None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        if not math.isfinite(values["loss"]):
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
             raise UserError(
                 f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
                 "Lower the learning rate or the clip norm; the same command goes on from the last checkpoint."

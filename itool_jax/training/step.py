@@ -74,9 +74,10 @@ def init_state(policy: Policy, optimizer: optax.GradientTransformation, mesh: Me
     return TrainState(trainable, moments, jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, P())))
 
 
-def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformation):
+def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformation, initial: TrainState):
     """A function (state, frozen policy, batch [A, B, ...]) -> (state, metrics), with the state donated.
 
+    States come out laid out as `initial` is: were the compiler to choose, the second step would compile again.
     The batch's leading axis A accumulates: gradients and losses are sums over all A parts divided by the sum of
     weights, so every token (or pair) counts the same wherever it lies.
     """
@@ -102,7 +103,8 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
         trainable = jax.tree.map(lambda new, old: new.astype(old.dtype), trainable, state.trainable)
         return TrainState(trainable, moments, state.step + 1), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    layout = jax.tree.map(lambda leaf: leaf.sharding, initial)
+    return jax.jit(step, donate_argnums=0, out_shardings=(layout, None))
 
 
 def frozen_part(policy: Policy) -> Policy:

@@ -1,0 +1,218 @@
+"""The whole loop on a model of a few thousand parameters: what every stage leaves, going on after kill -9, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from itool_jax.cli import main
+from itool_jax.config_loading import load_config
+from itool_jax.data.toolworld import ToolWorld
+from itool_jax.rounds.inputs import training_examples
+from itool_jax.rounds.run_directory import open_run
+from itool_jax.rounds.score import select
+from itool_jax.rounds.session import Session
+from itool_jax.search.records import read_records
+
+CONFIG = "configs/quickstart.py:smoke"
+SMALL = {
+    "model.preset": "nano",
+    "model.checkpoint": "",
+    "model.vocab_size": 400,
+    "data.toolworld.train.easy": 24,
+    "data.toolworld.train.medium": 16,
+    "data.toolworld.train.hard": 16,
+    "data.toolworld.heldout": 6,
+    "warmup.checkpoint_every": 2,
+    "round.select.limit": 8,
+    "round.search.trees": 8,
+    "round.search.answer_tokens": 12,
+    "round.search.arena_tokens": 128,
+    "round.prefer.rows": 8,
+    "round.prefer.row_tokens": 512,
+    "round.pairs.ground_truth_stand_in": True,
+    "evaluate.answer_tokens": 12,
+    "evaluate.slots": 16,
+    "rounds": 1,
+}
+
+
+def overrides(**changes):
+    return [f"--config.{key}={value}" for key, value in (SMALL | changes).items()]
+
+
+def run_cli(*arguments):
+    return main([*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    assert run_cli("run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides()) == 0
+    return workdir
+
+
+def checkpoints_and_files(workdir: Path) -> dict[str, str]:
+    stages = json.loads((workdir / "manifest.json").read_text())["stages"]
+    return {
+        f"{name}/{key}": output["sha256"]
+        for name, stage in stages.items()
+        for key, output in stage["outputs"].items()
+        if key not in ("checkpoint", "model")
+    }
+
+
+def test_every_stage_leaves_what_the_design_says(finished):
+    for name in ("config.json", "manifest.json", "metrics.jsonl", "report.html", "model/tokenizer/tokenizer.json"):
+        assert (finished / name).exists(), name
+    for name in ("base/eval/summary.json", "warmup/eval/summary.json", "round_000/eval/summary.json"):
+        sets = json.loads((finished / name).read_text())["sets"]
+        assert set(sets) == {"easy", "medium", "hard", "unseen_tools"} and all(s["count"] == 6 for s in sets.values())
+    scores = pq.read_table(finished / "round_000/scores.parquet").to_pylist()
+    selected = [json.loads(line)["id"] for line in (finished / "round_000/selected.jsonl").read_text().splitlines()]
+    assert len(scores) == round(56 * 0.5) and sum(row["selected"] for row in scores) == len(selected) == 8
+    trees = list(read_records(finished / "round_000/trees/00000.jsonl.zst"))
+    assert sorted(tree["id"] for tree in trees) == sorted(selected)
+    pairs = [json.loads(line) for line in (finished / "round_000/pairs.jsonl").read_text().splitlines()]
+    assert pairs and all(pair["chosen"][0] != pair["rejected"][0] for pair in pairs)
+    steps = [row["step"] for row in map(json.loads, (finished / "metrics.jsonl").read_text().splitlines()) if row["stage"] == "warmup/easy"]
+    assert steps == list(range(1, len(steps) + 1)) and steps
+
+
+def test_the_report_prints_every_set_and_stage(finished, capsys):
+    assert run_cli("report", f"--workdir={finished}", "--json") == 0
+    sets = json.loads(capsys.readouterr().out)["sets"]
+    assert set(sets["hard"]) == {"base", "warmup", "round_000"}
+
+
+def test_the_same_command_again_does_nothing(finished):
+    before = (finished / "manifest.json").read_bytes()
+    assert run_cli("run", f"--config={CONFIG}", f"--workdir={finished}", *overrides()) == 0
+    assert (finished / "manifest.json").read_bytes() == before
+
+
+def test_stages_one_by_one_give_what_the_whole_run_gives(finished, tmp_path):
+    common = [f"--config={CONFIG}", f"--workdir={tmp_path / 'steps'}", *overrides()]
+    for command in ("warmup", "score", "search", "prefer", "evaluate"):
+        assert run_cli(command, *common) == 0
+    assert checkpoints_and_files(tmp_path / "steps") == checkpoints_and_files(finished)
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path):
+    workdir = tmp_path / "killed"
+    command = [sys.executable, "-m", "itool_jax.cli", "run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides()]
+    kills, limit = 0, 25.0
+    while True:
+        process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert process.wait(timeout=limit) == 0
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills, limit = kills + 1, limit + 7.0
+        time.sleep(0.1)
+    assert kills >= 3
+    assert checkpoints_and_files(workdir) == checkpoints_and_files(finished)
+    for stage in ("warmup/hard", "round_000"):
+        assert_same_weights(workdir / stage / "checkpoint", finished / stage / "checkpoint", workdir, finished)
+
+
+def assert_same_weights(ours, theirs, our_run, their_run):
+    import jax
+
+    policies = []
+    for folder, run in ((ours, our_run), (theirs, their_run)):
+        with open_run(run, None) as opened:
+            policies.append(Session(opened).load(folder))
+    for a, b in zip(*map(jax.tree.leaves, policies), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_own_pairs_train_the_policy(finished, tmp_path, capsys):
+    workdir, pairs = tmp_path / "own", tmp_path / "pairs.jsonl"
+    shutil.copytree(finished, workdir)
+    tools = [{"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}]
+    row = {
+        "prompt": [{"role": "user", "content": "f of 1"}],
+        "chosen": [{"role": "assistant", "content": "[f(a=1)]"}],
+        "rejected": [{"role": "assistant", "content": "[f(a=2)]"}],
+        "tools": tools,
+    }
+    pairs.write_text("".join(json.dumps(row | {"id": f"p{n}"}) + "\n" for n in range(8)))
+    common = [f"--workdir={workdir}", "--round=0", f"--pairs={pairs}"]
+    assert run_cli("prefer", *common) == 0
+    summary = json.loads((workdir / "manifest.json").read_text())["stages"]["round_000/prefer"]["summary"]
+    assert summary["pairs"] == 8 and summary["last_accuracy"] >= 0
+    pairs.write_text('{"prompt": [], "chosen": "x", "rejected": "y"}\n{"prompt": "x", "chosen": 1, "rejected": "y"}\n')
+    assert run_cli("prefer", *common) == 2
+    error = capsys.readouterr().err
+    assert "row 1, field prompt" in error and "row 2, field chosen" in error
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data.source": "jsonl"}, "config.data.train names no files"),
+        ({"data.toolworld.train.easy": 0, "data.toolworld.train.medium": 0, "data.toolworld.train.hard": 0}, "empty"),
+        ({"model.checkpoint": "/nowhere"}, "/nowhere"),
+        ({"warmup.row_tokens": 16}, "longer than config.warmup.row_tokens = 16"),
+        ({"warmup.rows": 3}, "config.warmup.rows is 3"),
+        ({"mesh.data": 3}, "devices"),
+    ],
+)
+def test_bad_input_is_told_in_a_paragraph_and_leaves_nothing(tmp_path, capsys, changes, says):
+    workdir = tmp_path / "run"
+    assert run_cli("warmup", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**changes)) == 2
+    error = capsys.readouterr().err
+    assert says in error and "\n" not in error.strip()
+    left = {path.name for path in workdir.rglob("*") if path.is_file()} if workdir.exists() else set()
+    assert "checkpoint" not in left and not any(name.startswith("warmup") for name in left)
+
+
+def test_a_checkpoint_of_another_model_is_refused(finished, tmp_path, capsys):
+    base = tmp_path / "base"
+    shutil.copytree(finished / "model/base", base)
+    for file in (finished / "model/tokenizer").iterdir():
+        shutil.copy(file, base)
+    changed = overrides(**{"model.checkpoint": base, "model.preset": "tiny"})
+    assert run_cli("warmup", f"--config={CONFIG}", f"--workdir={tmp_path / 'run'}", *changed) == 2
+    assert "of another model" in capsys.readouterr().err
+
+
+def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
+    config = load_config(CONFIG, overrides())
+    with open_run(tmp_path / "run", config) as run:
+        session = Session(run)
+        context = 90
+        cut = session.base.decoder.clone(cfg=session.base.config.__class__(**{**session.base.config.__dict__, "context": context}))
+        session.__dict__["_base"] = (session.base.replace(decoder=cut), session.dialect)
+        everything = [session.dialect.prepare(example) for example in training_examples(config)]
+        fitting = [p for p in everything if len(p) <= context]
+        assert 0 < len(fitting) < len(everything)
+        assert len(session.training.too_long) == len(everything) - len(fitting)
+        assert len(session.training.warmup) == round(len(fitting) * 0.9)
+
+
+def test_selection_takes_the_most_complex_of_calls_and_of_prose_apart():
+    rows = [e for e in ToolWorld(0, no_call_share=0.5).examples("easy", 40)]
+    from tests.worlds import dialect
+
+    prepared = [dialect().prepare(example) for example in rows]
+    complexity = np.arange(40.0)
+    chosen = select(prepared, complexity, share=0.25, limit=0)
+    for calls in (True, False):
+        kind = [i for i, p in enumerate(prepared) if bool(p.example.calls) == calls]
+        assert [i for i in chosen if i in kind] == kind[-round(0.25 * len(kind)) :]
+    assert len(select(prepared, complexity, share=0.5, limit=6)) == 6
