@@ -10,11 +10,12 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Tokens = Sequence[int]
+Array = Any  # of NumPy on the host, of JAX on the device
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,13 @@ class PackedForest(NamedTuple):
     select       float32 [B, C, R] 1 where completion c takes segment r
     """
 
-    tokens: np.ndarray
-    positions: np.ndarray
-    predecessor: np.ndarray
-    node: np.ndarray
-    end: np.ndarray
-    weight: np.ndarray
-    select: np.ndarray
+    tokens: Array
+    positions: Array
+    predecessor: Array
+    node: Array
+    end: Array
+    weight: Array
+    select: Array
 
 
 class Capacity(NamedTuple):

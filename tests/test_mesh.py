@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -133,13 +132,15 @@ def test_eight_devices_have_the_gradient_of_one_with_adapters(on_one_device):
     assert_close(other, gradient, 1e-5)
 
 
-def train(mesh, directory, objective=sft):
+def train(mesh, directory, objective=sft, stop_before=None):
     """The trained policy and the losses by step, with a checkpoint at every third step."""
     rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
     cfg = FitConfig(OptimizerConfig(3e-3, steps=len(rows)), checkpoint_every=3)
     losses = {}
 
     def report(step, metrics):
+        if step == stop_before:
+            raise KeyboardInterrupt
         losses[step] = metrics["loss"]
 
     return fit(init_policy(CFG, seed=0), objective, rows, cfg, mesh, directory, on_step=report), losses
@@ -155,32 +156,6 @@ def test_training_on_eight_devices_follows_training_on_one(tmp_path):
     assert eight.params["layers"]["q"]["kernel"].sharding.spec == P(None, "fsdp", "tensor", None)
     save_policy(tmp_path / "saved", eight)
     jax.tree.map(np.testing.assert_array_equal, load_policy(tmp_path / "saved").params, eight.params)
-
-
-def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):
-    start = init_policy(CFG, seed=0).params["embedding"]
-
-    def breaks_once_trained(policy, forest):
-        result = sft(policy, forest)
-        return result._replace(total=jnp.where(jnp.all(policy.params["embedding"] == start), result.total, jnp.nan))
-
-    with pytest.raises(UserError, match="the loss at step 3 is nan"):  # the rate of step 1 is 0
-        train(one_device(), tmp_path, objective=breaks_once_trained)
-    assert not [folder for folder in tmp_path.iterdir() if folder.name.isdigit()]
-
-
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])
-def test_the_step_compiles_once(on_one_device, sizes):
-    policy, batch, _ = on_one_device
-    mesh = make_mesh(*sizes) if sizes != (1, 1, 1) else one_device()
-    optimizer = make_optimizer(OptimizerConfig(1e-3, steps=10))
-    state = init_state(policy, optimizer, mesh)
-    step = make_train_step(sft, optimizer, state)
-    frozen, batch = frozen_part(policy.replace(params=shard(policy.params, mesh))), shard_batch(batch, mesh, axis=1)
-    with jax.set_mesh(mesh):
-        for _ in range(3):
-            state, _ = step(state, frozen, batch)
-    assert step._cache_size() == 1 and int(state.step) == 3
 
 
 def test_moments_lie_as_their_parameters_do():

@@ -48,9 +48,7 @@ def decode(tokens):
 
 def pieces(answer, start=0):
     cuts = [cut for cut in fragment_cuts(answer, token_bytes, END) if cut > start]
-    return [
-        Fragment(tuple(answer[a:b]), (-0.1,) * (b - a)) for a, b in zip([start, *cuts[:-1]], cuts, strict=True)
-    ]
+    return [Fragment(tuple(answer[a:b]), (-0.1,) * (b - a)) for a, b in zip([start, *cuts[:-1]], cuts, strict=True)]
 
 
 def tree_of(*answers, end="stop", cfg=None):
@@ -105,7 +103,7 @@ def test_a_finished_wrong_answer_is_proven_wrong_by_itself():
 
 
 def test_sides_that_read_the_same_give_no_pair():
-    pairs, removed = read(tree_of(TRUTH, '[weather(city=\'Paris\', days=4)]', '[weather(city=\'Paris\', days=5)]'))
+    pairs, removed = read(tree_of(TRUTH, "[weather(city='Paris', days=4)]", "[weather(city='Paris', days=5)]"))
     assert not pairs and removed["same_reading"] == 1
 
 
@@ -113,7 +111,7 @@ def test_truncated_samples_are_in_no_pair():
     tree = tree_of(TRUTH)
     for _ in range(3):
         tree.backup(tree.insert(ROOT, pieces(tuple(b'[weather(city="Rome", days=')), "budget"), 0.0, False)
-    pairs, removed = read(tree)
+    pairs, _ = read(tree)
     assert [texts(pair)[1:] for pair in pairs] == [('Paris",', 'Rome",')]
     assert all(pair.rejected[-1] != ord("=") for pair in pairs)
     truncated_only = SearchTree(SearchConfig())

@@ -1,4 +1,4 @@
-"""The whole loop on a model of a few thousand parameters: what every stage leaves, going on after kill -9, bad input."""
+"""The whole loop on a model of a few thousand parameters: what stages leave, going on after kill -9, bad input."""
 
 from __future__ import annotations
 
@@ -85,7 +85,11 @@ def test_every_stage_leaves_what_the_design_says(finished):
     assert sorted(tree["id"] for tree in trees) == sorted(selected)
     pairs = [json.loads(line) for line in (finished / "round_000/pairs.jsonl").read_text().splitlines()]
     assert pairs and all(pair["chosen"][0] != pair["rejected"][0] for pair in pairs)
-    steps = [row["step"] for row in map(json.loads, (finished / "metrics.jsonl").read_text().splitlines()) if row["stage"] == "warmup/easy"]
+    steps = [
+        row["step"]
+        for row in map(json.loads, (finished / "metrics.jsonl").read_text().splitlines())
+        if row["stage"] == "warmup/easy"
+    ]
     assert steps == list(range(1, len(steps) + 1)) and steps
 
 
@@ -196,7 +200,9 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
     with open_run(tmp_path / "run", config) as run:
         session = Session(run)
         context = 90
-        cut = session.base.decoder.clone(cfg=session.base.config.__class__(**{**session.base.config.__dict__, "context": context}))
+        cut = session.base.decoder.clone(
+            cfg=session.base.config.__class__(**{**session.base.config.__dict__, "context": context})
+        )
         session.__dict__["_base"] = (session.base.replace(decoder=cut), session.dialect)
         everything = [session.dialect.prepare(example) for example in training_examples(config)]
         fitting = [p for p in everything if len(p) <= context]

@@ -69,7 +69,9 @@ def grow(policy, growths, mesh=None, seed=5, **overrides):
 
 
 def one_device():
-    return jax.make_mesh((1, 1, 1), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3, devices=jax.devices()[:1])
+    return jax.make_mesh(
+        (1, 1, 1), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3, devices=jax.devices()[:1]
+    )
 
 
 def tokens_of(growths):
@@ -162,10 +164,18 @@ def test_samples_end_at_stop_tokens_or_budget(policy):
 def test_sampling_follows_the_distribution():
     logits = jnp.log(jnp.array([0.5, 0.3, 0.15, 0.05]))
     uniform = (jnp.arange(10_000) + 0.5) / 10_000
-    draw = lambda temperature, top_p: np.bincount(
-        sample_tokens(jnp.tile(logits, (1, 10_000, 1)), uniform[None], jnp.full((1, 10_000), temperature), jnp.full((1, 10_000), top_p))[0],
-        minlength=4,
-    ) / 10_000
+    draw = lambda temperature, top_p: (
+        np.bincount(
+            sample_tokens(
+                jnp.tile(logits, (1, 10_000, 1)),
+                uniform[None],
+                jnp.full((1, 10_000), temperature),
+                jnp.full((1, 10_000), top_p),
+            )[0],
+            minlength=4,
+        )
+        / 10_000
+    )
     np.testing.assert_allclose(draw(1.0, 1.0), [0.5, 0.3, 0.15, 0.05], atol=1e-3)
     np.testing.assert_allclose(draw(1.0, 0.8), [0.625, 0.375, 0, 0], atol=1e-3)
     np.testing.assert_allclose(draw(0.5, 1.0), np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365, atol=1e-3)

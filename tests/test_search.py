@@ -1,4 +1,4 @@
-"""The search on a small model: what it records agrees with what was sampled, and self-evaluation with its definition."""
+"""The search on a small model: records agree with what was sampled, self-evaluation with its definition."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def separate_logprob(tree, spelled):
 def test_rewards_hold_the_self_evaluation_by_its_weight():
     _, plain = run_search(count=3)
     _, weighed = run_search(count=3, self_eval_weight=0.5)
-    for key, growth in weighed.items():
+    for growth in weighed.values():
         leaves = [n for n in growth.tree.nodes if n.end == "stop"]
         grades = growth.grades
         for node in leaves:

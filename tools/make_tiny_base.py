@@ -53,7 +53,9 @@ def main() -> None:
     trees = [chain(p.prompt, p.answer) for p in prepared if len(p) <= ROW_TOKENS]
     note(f"{len(prepared) - len(trees)} of {len(prepared)} conversations are longer than a row and are left out")
     batches = batched(SftRows(trees, ROW_TOKENS), epochs=1, rows_per_step=ROWS, accumulate=1, seed=options.seed)
-    heldout = {level: [dialect.prepare(e) for e in ToolWorld(options.seed, "heldout").examples(level, 200)] for level in shares}
+    heldout = {
+        level: [dialect.prepare(e) for e in ToolWorld(options.seed, "heldout").examples(level, 200)] for level in shares
+    }
     with progress("SFT on the stream", len(batches), "steps") as bar:
         policy = fit(
             init_policy(preset("tiny"), options.seed),

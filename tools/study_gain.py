@@ -1,12 +1,12 @@
 """What the search buys: rounds of search against further SFT, over several seeds.
 
-    python tools/study_gain.py --config=configs/toolworld.py --workdir=runs/study [--seeds=0,1,2] [--config.a.b=value ...]
+    python tools/study_gain.py --config=FILE --workdir=DIR [--seeds=0,1,2] [--config.a.b=value ...]
 
-For every seed the whole loop runs in WORKDIR/seed_N. Beside each round stands a control: SFT from the round's own start on
-the ground truth of the prompts that the round selected, with as many gradient tokens as its preference step had (tokens of
-chosen and rejected completions over all epochs), at the warm-up's learning rate and at a third of it. The table gives
-exact match in points: the warm-up's, and the gain of rounds and controls over it, with 95 % t-intervals over seeds.
-A run that was stopped goes on with the same command.
+For every seed the whole loop runs in DIR/seed_N. Beside each round stands a control: SFT from the round's own start on
+the ground truth of the prompts that the round selected, with as many gradient tokens as its preference step had (tokens
+of chosen and rejected completions over all epochs), at the warm-up's learning rate and at a third of it. The table
+gives exact match in points: the warm-up's, and the gain of rounds and controls over it, with 95 % t-intervals over
+seeds. A run that was stopped goes on with the same command.
 """
 
 from __future__ import annotations
@@ -90,7 +90,11 @@ def add_control(session: Session, name: str) -> None:
         folder = f"{name}/{round_name(index)}"
         result = session.run.stage(
             folder,
-            inputs={"policy": digest, "selected": scored.digests["selected"], "tokens": str(gradient_tokens(session, index))},
+            inputs={
+                "policy": digest,
+                "selected": scored.digests["selected"],
+                "tokens": str(gradient_tokens(session, index)),
+            },
             outputs={"checkpoint": f"{folder}/checkpoint", "eval": f"{folder}/eval"},
             body=body,
         )
@@ -132,7 +136,9 @@ def read_figures(run: RunDirectory) -> dict[str, dict[str, float]]:
     names += [f"{control}/{round_name(index)}" for control in RATES for index in range(run.config.rounds)]
     summaries = {name: read_summaries(run.path / name / "eval") for name in names}
     return {
-        name: {set_name: 100 * summary.exact_match for set_name, summary in sets.items() if summary.exact_match is not None}
+        name: {
+            set_name: 100 * summary.exact_match for set_name, summary in sets.items() if summary.exact_match is not None
+        }
         for name, sets in summaries.items()
     }
 

@@ -1,8 +1,8 @@
 """One Flax decoder of the Llama family: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU (Touvron 2023).
 
-A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of a
-tree. The KV cache is an argument and a result, [L, B, K, C, H]; it rides in the carry of the layer scan, so that a step
-updates it in place.
+A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of
+a tree. The KV cache is an argument and a result, [L, B, K, C, H]; it rides in the carry of the layer scan, so that a
+step updates it in place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
 
 
 class Linear(nn.Module):
-    """A linear map over the last `contract` axes; with adapters in the "lora" collection, their low-rank map is added."""
+    """A linear map over the last `contract` axes, plus the low-rank map of adapters in the "lora" collection."""
 
     out: tuple[int, ...]
     lora: LoraConfig | None
@@ -41,7 +41,11 @@ class Linear(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         fan_in = x.shape[-self.contract :]
         init = nn.initializers.variance_scaling(
-            1.0, "fan_in", "normal", in_axis=tuple(range(self.contract)), out_axis=tuple(range(self.contract, self.contract + len(self.out)))
+            1.0,
+            "fan_in",
+            "normal",
+            in_axis=tuple(range(self.contract)),
+            out_axis=tuple(range(self.contract, self.contract + len(self.out))),
         )
         kernel = self.param("kernel", init, (*fan_in, *self.out), jnp.float32)
         y = jnp.tensordot(x, kernel.astype(self.dtype), self.contract)
@@ -136,7 +140,7 @@ class Decoder(nn.Module):
             layer,
             variable_axes={"params": 0, "lora": 0},
             split_rngs={"params": True},
-            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),
+            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),  # pyright: ignore[reportArgumentType]
             length=cfg.layers,
         )(cfg, self.lora)
         self.final_norm = RMSNorm(cfg.norm_eps)

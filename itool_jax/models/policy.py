@@ -39,7 +39,7 @@ class Policy:
     def with_trainable(self, tree: PyTree) -> Policy:
         return self.replace(params=tree) if self.adapters is None else self.replace(adapters=tree)  # pyright: ignore
 
-    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: KVCache | None = None, columns_BS=None):
+    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: KVCache | None = None, columns_BS=None) -> Any:
         """Final hidden states [B, S, D] and the updated cache; see `Decoder.__call__`."""
         return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask_BSC, cache, columns_BS)
 
@@ -67,9 +67,7 @@ def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
         a = jax.random.uniform(next(keys), (kernel.shape[0], *fan_in, lora.rank), jnp.float32, -bound, bound)
         return {"a": a, "b": jnp.zeros((kernel.shape[0], lora.rank, *fan_out), jnp.float32)}
 
-    layers = {
-        name: adapter(name, leaf["kernel"]) for name, leaf in policy.params["layers"].items() if "kernel" in leaf
-    }
+    layers = {name: adapter(name, leaf["kernel"]) for name, leaf in policy.params["layers"].items() if "kernel" in leaf}
     return Policy(Decoder(policy.config, lora), policy.params, {"layers": layers})
 
 

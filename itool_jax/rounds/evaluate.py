@@ -39,9 +39,7 @@ def evaluate(session: Session, name: str) -> StageResult:
         return {set_name: summary.exact_match for set_name, summary in summaries.items()}
 
     digest = session.model.digests["model"] if name == BASE else _trained(session, name).digests["checkpoint"]
-    return session.run.stage(
-        f"{name}/eval", inputs={"policy": digest}, outputs={"eval": f"{name}/eval"}, body=body
-    )
+    return session.run.stage(f"{name}/eval", inputs={"policy": digest}, outputs={"eval": f"{name}/eval"}, body=body)
 
 
 def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, list[Graded]]:
@@ -62,7 +60,9 @@ def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, li
 
 def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
     """Exact match of every held-out set, for a curve."""
-    return {name: summarize(graded).exact_match or 0.0 for name, graded in answer_sets(session, policy, "so far").items()}
+    return {
+        name: summarize(graded).exact_match or 0.0 for name, graded in answer_sets(session, policy, "so far").items()
+    }
 
 
 def make_sampler(

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.sources import read_source
-from itool_jax.data.toolworld import ToolWorld
+from itool_jax.data.toolworld import Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.progress import note
 
@@ -21,7 +21,7 @@ def training_examples(config: ConfigDict) -> list[Example]:
     """All training examples; raises UserError where there are none, or where two have one id."""
     data = config.data
     if data.source == "toolworld":
-        world = ToolWorld(data.toolworld.seed, "train", **_shares(config))
+        world = _world(config, "train")
         examples = [e for level in DIFFICULTIES for e in world.examples(level, data.toolworld.train[level])]
     elif data.train:
         examples = [example for path in data.train for example in _read(config, path)]
@@ -49,16 +49,16 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         return
     count = data.toolworld.heldout
     if name in DIFFICULTIES:
-        yield from ToolWorld(data.toolworld.seed, "heldout", **_shares(config)).examples(name, count)
+        yield from _world(config, "heldout").examples(name, count)
         return
-    world = ToolWorld(data.toolworld.seed, "heldout", tools="unseen", **_shares(config))
+    world = _world(config, "heldout", "unseen")
     for number in range(count):
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
 
-def _shares(config: ConfigDict) -> dict[str, float]:
-    world = config.data.toolworld
-    return {"no_call_share": world.no_call_share, "follow_up_share": world.follow_up_share}
+def _world(config: ConfigDict, split: Split, tools: ToolSet = "train") -> ToolWorld:
+    cfg = config.data.toolworld
+    return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 
 
 def _read(config: ConfigDict, path: str) -> tuple[Example, ...]:

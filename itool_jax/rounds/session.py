@@ -85,7 +85,9 @@ class Session:
         data = self.config.data
         prepared, too_long = prepare_all(self._training_examples, self.dialect, self.base.config.context)
         if not prepared:
-            raise UserError(f"none of the {len(too_long)} training examples fits the model's {self.base.config.context} tokens.")
+            raise UserError(
+                f"none of the {len(too_long)} training examples fits the model's {self.base.config.context} tokens."
+            )
         if too_long:
             note(f"{len(too_long)} training examples are longer than the model's context and are left out")
         order = sorted(prepared, key=lambda p: (zlib.crc32(f"split {self.config.seed} {p.id}".encode()), p.id))
@@ -117,7 +119,9 @@ class Session:
         name = "warmup/hard" if index == 0 else f"{round_name(index - 1)}/prefer"
         result = self.run.result(name)
         if result is None:
-            raise UserError(f"round {index} starts from the result of {name}, which is not complete: do that stage first.")
+            raise UserError(
+                f"round {index} starts from the result of {name}, which is not complete: do that stage first."
+            )
         return name, result.digests["checkpoint"]
 
     def policy_before(self, index: int) -> Policy:

@@ -3,8 +3,8 @@
     {"prompt": [{"role": "user", "content": "..."}], "chosen": [{"role": "assistant", "content": "[f(a=1)]"}],
      "rejected": [{"role": "assistant", "content": "[f(a=2)]"}], "tools": [...]}
 
-chosen and rejected are one assistant message each, or its text; `tools`, optional, are the candidates in any schema that
-toolcall.tools_from_json reads; `id` is optional.
+chosen and rejected are one assistant message each, or its text; `tools`, optional, are the candidates in any schema
+that toolcall.tools_from_json reads; `id` is optional.
 """
 
 from __future__ import annotations

@@ -89,6 +89,13 @@ def train_on(
             session.run.metrics.write(step, f"{stage.name}/heldout", quick_scores(session, policy))
 
         policy = fit(
-            policy, sft, batches, fit_config(cfg, len(batches), cfg.eval_every), session.mesh, stage.kept, on_step, on_eval
+            policy,
+            sft,
+            batches,
+            fit_config(cfg, len(batches), cfg.eval_every),
+            session.mesh,
+            stage.kept,
+            on_step,
+            on_eval,
         )
     return policy, counts

@@ -1,13 +1,13 @@
 """The device side of the tree sampler: one KV arena per tree, decoded by bounded jitted rounds.
 
 An arena row holds P prompt columns, then A columns for grown tokens. G branches of each of T trees attend to their own
-tree's arena in one forward: the prompt by its length, the grown columns by `visible`. Nothing is ever copied per branch.
+tree's arena in one forward: the prompt by its length, the grown columns by `visible`. Nothing is copied per branch.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ import numpy as np
 
 from itool_jax.models.decoder import KVCache, empty_cache
 from itool_jax.models.policy import Policy
+
+Array = Any  # of NumPy while the host fills the slots, of JAX on the device
 
 
 class Slots(NamedTuple):
@@ -31,16 +33,16 @@ class Slots(NamedTuple):
     visible          bool [T, G, A]: which grown columns the branch sees
     """
 
-    token: jax.Array | np.ndarray
-    position: jax.Array | np.ndarray
-    base: jax.Array | np.ndarray
-    produced: jax.Array | np.ndarray
-    budget: jax.Array | np.ndarray
-    active: jax.Array | np.ndarray
-    identity: jax.Array | np.ndarray
-    temperature: jax.Array | np.ndarray
-    top_p: jax.Array | np.ndarray
-    visible: jax.Array | np.ndarray
+    token: Array
+    position: Array
+    base: Array
+    produced: Array
+    budget: Array
+    active: Array
+    identity: Array
+    temperature: Array
+    top_p: Array
+    visible: Array
 
 
 class RoundResult(NamedTuple):
@@ -147,9 +149,7 @@ def decode_round(
         column = slots.base + slots.produced - 1
         visible = slots.visible | (stores[..., None] & (jnp.arange(A) == column[..., None]))
         mask = jnp.concatenate([prompt_TGP, visible], -1)
-        hidden, arena = policy.hidden(
-            slots.token, slots.position, mask, arena, jnp.where(stores, P + column, C)
-        )
+        hidden, arena = policy.hidden(slots.token, slots.position, mask, arena, jnp.where(stores, P + column, C))
         logits = policy.logits(hidden)
         fold = jax.vmap(jax.vmap(lambda key, n: jax.random.uniform(jax.random.fold_in(key, n))))
         token = sample_tokens(logits, fold(keys, slots.produced), slots.temperature, slots.top_p).astype(jnp.int32)
@@ -166,6 +166,13 @@ def decode_round(
         )
         return step + 1, arena, moved, tokens, logprobs, count + slots.active
 
-    state = (0, arena, slots, jnp.zeros((T, G, steps), jnp.int32), jnp.zeros((T, G, steps)), jnp.zeros((T, G), jnp.int32))
+    state = (
+        0,
+        arena,
+        slots,
+        jnp.zeros((T, G, steps), jnp.int32),
+        jnp.zeros((T, G, steps)),
+        jnp.zeros((T, G), jnp.int32),
+    )
     _, arena, slots, tokens, logprobs, count = jax.lax.while_loop(more, decode, state)
     return arena, RoundResult(tokens, logprobs, count, slots)

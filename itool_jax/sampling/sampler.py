@@ -143,7 +143,9 @@ class TreeSampler:
         self.cfg, self.stats = cfg, SamplerStats()
         self._mesh = mesh or make_mesh()
         if cfg.trees % batch_divisor(self._mesh):
-            raise ValueError(f"{cfg.trees} trees do not divide over {batch_divisor(self._mesh)} devices of (data, fsdp)")
+            raise ValueError(
+                f"{cfg.trees} trees do not divide over {batch_divisor(self._mesh)} devices of (data, fsdp)"
+            )
         self._policy = policy.replace(  # pyright: ignore
             params=shard(policy.params, self._mesh, only=("tensor",)),
             adapters=shard(policy.adapters, self._mesh, only=("tensor",)),

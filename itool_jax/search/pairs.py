@@ -87,7 +87,9 @@ class PairReader:
             return None
         path = tree.path(node)
         chosen = self._chosen(tree, node, path, children, values)
-        wrong = [c for c in children if not tree.nodes[c].right and (chosen is None or tree.nodes[c].tokens != chosen.tokens)]
+        wrong = [
+            c for c in children if not tree.nodes[c].right and (chosen is None or tree.nodes[c].tokens != chosen.tokens)
+        ]
         if chosen is None:
             self.removed["no_right_child"] += bool(wrong) and len(children) > 1
             return None
@@ -98,7 +100,9 @@ class PairReader:
             self.removed["not_proven_wrong"] += 1
             return None
         rejected = min(proven, key=lambda c: (values[c], c))
-        return self._pair(path, node, chosen, _Candidate(tree.nodes[rejected].tokens, values[rejected], rejected, "sampled"))
+        return self._pair(
+            path, node, chosen, _Candidate(tree.nodes[rejected].tokens, values[rejected], rejected, "sampled")
+        )
 
     def _chosen(self, tree, node: int, path, children: Sequence[int], values: Sequence[float]) -> _Candidate | None:
         right = [c for c in children if tree.nodes[c].right]
@@ -114,7 +118,7 @@ class PairReader:
     def _proven_wrong(self, child: Node, path: tuple[int, ...]) -> bool:
         """Whether a child without a right sample is wrong beyond doubt, not by one unlucky roll-out.
 
-        It is where its fragment completes the answer, fills a slot as no right answer does, or where two samples failed.
+        It is where its fragment completes the answer, or fills a slot as no right answer does, or two samples failed.
         """
         if child.end == "stop" or child.visits >= 2:
             return True

@@ -34,7 +34,13 @@ def tree_record(growth: SearchGrowth, pairs: Sequence[Pair], dialect: Dialect) -
         for index, node in enumerate(tree.nodes)
     ]
     forks = [
-        {"parent": p.node, "chosen": p.children[0], "rejected": p.children[1], "gap": round(p.gap, 6), "source": p.source}
+        {
+            "parent": p.node,
+            "chosen": p.children[0],
+            "rejected": p.children[1],
+            "gap": round(p.gap, 6),
+            "source": p.source,
+        }
         for p in pairs
     ]
     example = growth.prepared.example

@@ -61,7 +61,14 @@ class Search:
     """Grows and grades trees; `counts` adds up what was sampled and how it was graded."""
 
     def __init__(
-        self, policy: Policy, dialect: Dialect, tree_cfg: SearchConfig, sampling: SamplingConfig, *, row_tokens: int, rows: int
+        self,
+        policy: Policy,
+        dialect: Dialect,
+        tree_cfg: SearchConfig,
+        sampling: SamplingConfig,
+        *,
+        row_tokens: int,
+        rows: int,
     ):
         """Self-evaluation reads batches of `rows` x `row_tokens` tokens; a tree that does not fit raises ValueError."""
         self.policy, self.dialect, self.tree_cfg, self.sampling = policy, dialect, tree_cfg, sampling
@@ -77,7 +84,9 @@ class Search:
 
     def receive(self, finished: Sequence[Finished]) -> None:
         """Grades what came, by slots and where asked by the policy itself, and enters it into the trees."""
-        graded = [(growth, request, samples, self._grades(growth, request, samples)) for growth, request, samples in finished]
+        graded = [
+            (growth, request, samples, self._grades(growth, request, samples)) for growth, request, samples in finished
+        ]
         opinions = self._opinions([(growth, request, samples) for growth, request, samples, _ in graded])
         for (growth, request, samples, grades), cs in zip(graded, opinions, strict=True):
             for sample, grade, c in zip(samples, grades, cs, strict=True):

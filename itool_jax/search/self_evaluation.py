@@ -1,8 +1,8 @@
 """Self-evaluation C: the policy grades its own answers by reading, not by sampling.
 
-One tree per example: the instruction, the conversation and the ground truth are the root, the answers branch off it, and
-under each answer stand the options, listed in two orders. C = P(A) under a softmax over the log-probs of the four exact
-option sequences, averaged over the orders, so that a bias for a position cancels.
+One tree per example: the conversation, the instruction and the ground truth are the root, the answers branch off it,
+and under each answer stand the options, listed in two orders. C = P(A) under a softmax over the log-probs of the four
+exact option sequences, averaged over the orders, so that a bias for a position cancels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from itool_jax.forest import TokenTree, batches, branch
 from itool_jax.models.policy import Policy
 from itool_jax.training.logprobs import score_forest
 
-CRITERIA = ("the function name", "the number of parameters", "the parameter names", "their values and types", "the meaning")
+CRITERIA = (
+    "the function name",
+    "the number of parameters",
+    "the parameter names",
+    "their values and types",
+    "the meaning",
+)
 OPTIONS = (("A", "excellent"), ("B", "acceptable"), ("C", "fair"), ("D", "poor"))
 
 _QUESTION = """

@@ -9,9 +9,10 @@ _CLOSER = {"(": ")", "[": "]", "{": "}"}
 
 
 def open_brackets(text: str) -> str:
-    """The brackets that `text` leaves open, outermost first; quoted ones do not count, and prose's apostrophes neither.
+    """The brackets that `text` leaves open, outermost first; those inside strings do not count.
 
-    A quote opens a string only inside brackets.
+    A quote opens a string only inside the parentheses of a call or in JSON, so that apostrophes in prose and in tools'
+    names open none.
     """
     stack: list[str] = []
     quote, escaped = "", False
@@ -23,7 +24,7 @@ def open_brackets(text: str) -> str:
                 escaped = True
             elif letter == quote:
                 quote = ""
-        elif stack and letter in "\"'":
+        elif letter in "\"'" and ("(" in stack or "{" in stack):
             quote = letter
         elif letter in _CLOSER:
             stack.append(letter)

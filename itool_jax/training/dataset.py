@@ -33,13 +33,15 @@ class SftRows:
 
 
 def batched(rows: Any, *, epochs: int, rows_per_step: int, accumulate: int, seed: int) -> grain.MapDataset:
-    """Batches [A, B, ...] over `epochs` reshuffled passes; the end of one pass shares a batch with the start of the next.
+    """Batches [A, B, ...] over `epochs` reshuffled passes; the end of one shares a batch with the start of the next.
 
     rows_per_step is A * B. Only the very last batch can be short; it is padded with rows that weigh nothing. Of several
     processes each reads its own part of every batch.
     """
     if rows_per_step % (accumulate * jax.process_count()):
-        raise ValueError(f"{rows_per_step} rows a step do not divide into {accumulate} parts on {jax.process_count()} hosts")
+        raise ValueError(
+            f"{rows_per_step} rows a step do not divide into {accumulate} parts on {jax.process_count()} hosts"
+        )
 
     def stack(items: Sequence[Any]) -> Any:
         items = [*items, *[rows.empty] * (rows_per_step - len(items))]
@@ -48,5 +50,3 @@ def batched(rows: Any, *, epochs: int, rows_per_step: int, accumulate: int, seed
 
     passes = grain.MapDataset.source(rows).shuffle(seed=seed).repeat(epochs)
     return passes.batch(rows_per_step, drop_remainder=False, batch_fn=stack)
-
-

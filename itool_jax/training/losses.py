@@ -24,9 +24,7 @@ def simpo(
     return -jax.nn.log_sigmoid(margin)
 
 
-def dpo(
-    chosen: Sums, rejected: Sums, reference_chosen: Sums, reference_rejected: Sums, *, beta: float
-) -> Sums:
+def dpo(chosen: Sums, rejected: Sums, reference_chosen: Sums, reference_rejected: Sums, *, beta: float) -> Sums:
     """-log sigmoid(beta [(log pi - log ref)(y_w|x) - (log pi - log ref)(y_l|x)]).
 
     DPO, Rafailov et al. 2023 (arXiv 2305.18290), eq. 7.

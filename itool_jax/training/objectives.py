@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -41,9 +40,9 @@ class PreferenceBatch(NamedTuple):
     """
 
     forest: PackedForest
-    pairs: jax.Array
-    weight: jax.Array
-    reference: jax.Array
+    pairs: Any
+    weight: Any
+    reference: Any
 
 
 def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> ObjectiveFn:

@@ -21,7 +21,7 @@ PyTree = Any
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW; the rate rises over `warmup_fraction` of the steps and decays by cosine to `final_fraction` of its peak."""
+    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls by cosine to a `final_fraction` of it."""
 
     learning_rate: float
     steps: int
