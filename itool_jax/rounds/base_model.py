@@ -24,7 +24,7 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data."""
     cfg = config.model
     if cfg.checkpoint:
-        policy, tokenizer = load_model(cfg.checkpoint, preset(cfg.preset))
+        policy, tokenizer = load_model(cfg.checkpoint, preset(cfg.preset), cfg.tokenizer)
     else:
         tokenizer = Tokenizer.load(cfg.tokenizer) if cfg.tokenizer else _train_tokenizer(config, examples)
         policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)

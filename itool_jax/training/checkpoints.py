@@ -8,6 +8,8 @@ from typing import Any
 
 import grain
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -70,7 +72,8 @@ def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: boo
 def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None, base: Policy | None = None) -> Policy:
     """Reads what `save_policy` wrote; `base` brings the parameters where only adapters were saved.
 
-    Raises UserError where there is no checkpoint, or one of another model than `expected`.
+    The weights may have been saved on any number of devices; they come unsharded. Raises UserError where there is no
+    checkpoint, or one of another model than `expected`.
     """
     path = epath.Path(directory).absolute()
     if not (path / _SHAPE_FILE).exists():
@@ -81,9 +84,15 @@ def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None
         require_same_model(cfg, expected, str(path))
         cfg = expected
     lora = LoraConfig(**shape["lora"]) if shape["lora"] else None
-    with ocp.StandardCheckpointer() as checkpointer:
-        variables = checkpointer.restore(path / "weights")
+    variables = _restore_unsharded(path / "weights")
     if "params" not in variables and base is None:
         raise UserError(f"{path} holds adapters only: load it together with the base model that they were trained on.")
     params = variables["params"] if base is None or "params" in variables else base.params
     return Policy(Decoder(cfg, lora), params, variables.get("lora"))
+
+
+def _restore_unsharded(path: epath.Path) -> Any:
+    with ocp.StandardCheckpointer() as checkpointer:
+        saved = checkpointer.metadata(path).item_metadata.tree
+        on_host = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+        return jax.tree.map(jnp.asarray, checkpointer.restore(path, on_host))

@@ -34,7 +34,7 @@ class OptimizerConfig:
     def schedule(self) -> optax.Schedule:
         warmup = min(self.steps - 1, max(1, round(self.warmup_fraction * self.steps))) if self.steps > 1 else 0
         return optax.warmup_cosine_decay_schedule(
-            0.0 if warmup else self.learning_rate,
+            self.learning_rate / max(warmup, 1),  # the first step moves too
             self.learning_rate,
             warmup,
             max(self.steps, 1),

@@ -1,0 +1,186 @@
+"""Preference losses against float64 formulas, and the objectives on forests against plain sequences."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from itool_jax.forest import branch, build_batch, capacity_for
+from itool_jax.models.policy import init_policy
+from itool_jax.training import losses
+from itool_jax.training.dataset import batched
+from itool_jax.training.objectives import PreferenceBatch, preference, sft
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, with_reference
+from itool_jax.training.step import frozen_part, init_state, make_train_step
+from tests.test_forest import CFG, assert_same_direction, completion_logprobs, random_paths
+from tests.test_mesh import assert_close, one_device, sft_rows
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return init_policy(CFG, seed=4)
+
+
+def minus_log_sigmoid(margin):
+    return -np.log(1.0 / (1.0 + np.exp(-np.asarray(margin, np.float64))))
+
+
+def random_sums(seed=0, count=200):
+    rng = np.random.default_rng(seed)
+    sums = -rng.gamma(2.0, 4.0, (4, count))
+    return sums, rng.integers(1, 40, (2, count)).astype(np.float64)
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(2.5, 0.5), (2.0, 0.0), (0.7, 1.6)])
+def test_simpo_is_the_papers_formula(beta, gamma):
+    (chosen, rejected, _, _), (n, m) = random_sums()
+    expected = minus_log_sigmoid(beta / n * chosen - beta / m * rejected - gamma)
+    found = losses.simpo(*map(jnp.float32, (chosen, rejected, n, m)), beta=beta, gamma=gamma)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.5])
+def test_dpo_is_the_papers_formula(beta):
+    (chosen, rejected, reference_chosen, reference_rejected), _ = random_sums()
+    ratio_of_chosen, ratio_of_rejected = chosen - reference_chosen, rejected - reference_rejected
+    expected = minus_log_sigmoid(beta * ratio_of_chosen - beta * ratio_of_rejected)
+    found = losses.dpo(*map(jnp.float32, (chosen, rejected, reference_chosen, reference_rejected)), beta=beta)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+
+
+def test_losses_known_by_hand():
+    two = jnp.float32(2)
+    assert float(losses.simpo(-two, -two, two, two, beta=3.0, gamma=0.0)) == pytest.approx(np.log(2))
+    # beta (-4/2 + 9/3) - gamma = 2.5 - 0.5
+    margin_of_two = losses.simpo(*map(jnp.float32, (-4, -9, 2, 3)), beta=2.5, gamma=0.5)
+    assert float(margin_of_two) == pytest.approx(np.log1p(np.exp(-2)))
+    assert float(losses.dpo(-two, -two, -two, -two, beta=0.1)) == pytest.approx(np.log(2))
+    # the policy moved 3 towards the chosen and 2 away from the rejected
+    assert float(losses.dpo(*map(jnp.float32, (-4, -9, -7, -7)), beta=0.4)) == pytest.approx(np.log1p(np.exp(-2)))
+    assert float(losses.negative_log_likelihood(jnp.float32(-6), jnp.float32(4))) == 1.5
+
+
+@pytest.mark.parametrize("chosen", [-1e4, 1e4])
+def test_extreme_margins_have_finite_values_and_gradients(chosen):
+    loss = lambda c: losses.simpo(c, jnp.float32(0), jnp.float32(1), jnp.float32(1), beta=2.5, gamma=0.5)
+    value, slope = jax.value_and_grad(loss)(jnp.float32(chosen))
+    assert float(value) == pytest.approx(max(0.0, 0.5 - 2.5 * chosen), rel=1e-5)
+    assert float(slope) == (-2.5 if chosen < 0 else 0.0)
+
+
+# The preference objective
+
+PATHS = [random_paths(seed) for seed in range(3)]  # five completions a tree
+PAIRS = [[(0, 1), (3, 2), (4, 0)], [(1, 4)], [(2, 3), (2, 1)]]
+WEIGHTS = [[1.0, 2.0, 0.5], [1.5], [1.0, 3.0]]
+REFERENCE = np.random.default_rng(8).normal(-15, 4, (3, 5)).astype(np.float32)
+
+
+def preference_batch():
+    """Trees 0 and 1 in one row, tree 2 in another; pairs in any order; a pair and a row of padding."""
+    trees = [branch(paths) for paths in PATHS]
+    tokens = len(trees[0]) + len(trees[1]) + 2
+    forest = build_batch([trees[:2], trees[2:]], capacity_for(trees, [(0, 1), (2,)], tokens), size=3)
+    pairs, weight = np.zeros((3, 5, 2), np.int32), np.zeros((3, 5), np.float32)
+    pairs[0, :4] = PAIRS[0] + [(c + 5, r + 5) for c, r in PAIRS[1]]
+    weight[0, :4] = WEIGHTS[0] + WEIGHTS[1]
+    pairs[1, :2], weight[1, :2] = PAIRS[2], WEIGHTS[2]
+    reference = np.zeros(forest.select.shape[:2], np.float32)
+    reference[0, :10], reference[1, :5] = REFERENCE[:2].ravel(), REFERENCE[2]
+    return PreferenceBatch(forest, pairs, weight, reference)
+
+
+def plain_objective(policy, loss, beta, gamma, sft_weight):
+    """The weighted mean over pairs, each from two sequences of their own, and the share of pairs ranked right."""
+    total = right = 0.0
+    for paths, pairs, weights, reference in zip(PATHS, PAIRS, WEIGHTS, REFERENCE, strict=True):
+        sums = completion_logprobs(policy, paths)
+        lengths = [len(completion) for _, completion in paths]
+        for (y, z), weight in zip(pairs, weights, strict=True):
+            if loss == "simpo":
+                margin = beta / lengths[y] * sums[y] - beta / lengths[z] * sums[z]
+            else:
+                margin = beta * (sums[y] - reference[y]) - beta * (sums[z] - reference[z])
+            shifted = margin - (gamma if loss == "simpo" else 0.0)
+            total += weight * (jnp.log1p(jnp.exp(-shifted)) - sft_weight * sums[y] / lengths[y])
+            right += weight * (margin > 0)
+    return total / 9.0, right / 9.0
+
+
+@pytest.mark.parametrize(
+    ("loss", "beta", "gamma", "sft_weight"),
+    [("simpo", 2.5, 0.5, 0.0), ("simpo", 2.5, 0.5, 0.3), ("dpo", 0.1, 0.0, 0.0)],
+)
+def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss, beta, gamma, sft_weight):
+    objective, batch = preference(loss, beta=beta, gamma=gamma, sft_weight=sft_weight), preference_batch()
+
+    def on_forest(params):
+        result = objective(policy.with_trainable(params), batch)
+        return result.total / result.weight, (result.weight, result.metrics["accuracy"] / result.weight)
+
+    def plainly(params):
+        return plain_objective(policy.with_trainable(params), loss, beta, gamma, sft_weight)
+
+    (value, (weight, accuracy)), gradient = jax.jit(jax.value_and_grad(on_forest, has_aux=True))(policy.params)
+    (expected, right), expected_gradient = jax.jit(jax.value_and_grad(plainly, has_aux=True))(policy.params)
+    assert float(weight) == 9.0 and float(accuracy) == pytest.approx(float(right))
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+    assert_same_direction(gradient, expected_gradient)
+
+
+def test_an_unknown_preference_loss_is_named(policy):
+    with pytest.raises(ValueError, match="'ppo'"):
+        preference("ppo", beta=1.0, gamma=0.0, sft_weight=0.0)(policy, preference_batch())
+
+
+def groups():
+    """Groups of one to four pairs, whose prefix hangs below their prompt."""
+    made = []
+    for number in range(6):
+        paths = random_paths(20 + number, count=2 + number % 4)
+        prefix, completions = paths[0][0], [tuple(completion) for _, completion in paths]
+        pairs = tuple(TokenPair(tuple(prefix[4:]), *sides) for sides in pairwise(completions))
+        made.append(PairGroup(f"group {number}", tuple(prefix[:4]), pairs))
+    return made
+
+
+def test_at_the_reference_policy_every_dpo_margin_is_zero(policy):
+    rows = PreferenceRows(with_reference(policy, groups(), row_tokens=64, rows=2), row_tokens=64)
+    batch = jax.tree.map(lambda *x: np.stack(x), *(rows[r] for r in range(len(rows))))
+    result = jax.jit(preference("dpo", beta=0.3, gamma=0.0, sft_weight=0.0))(policy, batch)
+    assert float(result.weight) == sum(len(group.pairs) for group in groups())
+    assert float(result.total / result.weight) == pytest.approx(np.log(2), rel=1e-5)
+    assert abs(float(result.metrics["chosen_drift"])) < 1e-3
+
+
+# Accumulation
+
+
+def one_step(policy, objective, batch):
+    """Metrics and parameters after a step of plain gradient descent at rate 1."""
+    state = init_state(policy, optax.sgd(1.0), one_device())
+    with jax.set_mesh(one_device()):
+        return make_train_step(objective, optax.sgd(1.0), state)(state, frozen_part(policy), batch)
+
+
+@pytest.mark.parametrize("kind", ["sft", "simpo"])
+def test_accumulation_weighs_every_token_and_pair_alike(policy, kind):
+    if kind == "sft":
+        objective, rows = sft, sft_rows(vocabulary=CFG.vocab_size)
+    else:
+        objective = preference("simpo", beta=2.5, gamma=0.5, sft_weight=0.1)
+        rows = PreferenceRows(with_reference(policy, groups(), row_tokens=64, rows=2), row_tokens=64)
+    whole, parts = (batched(rows, epochs=1, rows_per_step=4, accumulate=a, seed=0)[0] for a in (1, 2))
+    weights = jax.tree.leaves(jax.vmap(lambda part: objective(policy, part).weight)(parts))[0]
+    assert weights[0] != weights[1]  # else a mean of means would pass too
+    expected, expected_metrics = one_step(policy, objective, whole)
+    found, metrics = one_step(policy, objective, parts)
+    for name, value in expected_metrics.items():
+        assert float(metrics[name]) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
+    moved = lambda state: jax.tree.map(lambda new, old: np.asarray(new - old), state.trainable, policy.params)
+    assert_close(moved(found), moved(expected), 1e-5)
