@@ -24,7 +24,7 @@ STOP = 7
 
 @pytest.fixture(scope="module")
 def policy():
-    sharp = lambda path, leaf: leaf * (6.0 if path[-1].key == "embedding" else 1.0)
+    sharp = lambda path, leaf: leaf * (1.5 if path[-1].key == "embedding" else 1.0)
     policy = init_policy(CFG, seed=3)
     return policy.replace(params=jax.tree_util.tree_map_with_path(sharp, policy.params))
 

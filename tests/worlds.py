@@ -35,5 +35,5 @@ def small_policy(seed: int = 0) -> Policy:
     """Random weights, sharpened so that samples differ in likelihood."""
     cfg = DecoderConfig(vocab_size=400, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64, context=512)
     policy = init_policy(cfg, seed)
-    sharp = lambda path, leaf: leaf * (5.0 if path[-1].key == "embedding" else 1.0)
+    sharp = lambda path, leaf: leaf * (1.5 if path[-1].key == "embedding" else 1.0)
     return policy.replace(params=jax.tree_util.tree_map_with_path(sharp, policy.params))

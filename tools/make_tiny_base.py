@@ -9,6 +9,7 @@ same arguments on the same number of devices give the same bits.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from etils import epath
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--shares", default="easy=3,medium=3,hard=4", help="mixture of difficulties")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--prompt-weight", type=float, default=0.0, help="what a prompt's token counts against 1")
     parser.add_argument("--rows", type=int, default=16, help="rows of 256 tokens in a batch")
     parser.add_argument("--eval-every", type=int, default=250)
     options = parser.parse_args()
@@ -54,6 +56,7 @@ def main() -> None:
     dialect = Dialect(tokenizer, chat)
     prepared = [dialect.prepare(example) for example in examples]
     trees = [chain(p.prompt, p.answer) for p in prepared if len(p) <= ROW_TOKENS]
+    trees = [replace(tree, weights=(options.prompt_weight, 1.0)) for tree in trees]
     note(f"{len(prepared) - len(trees)} of {len(prepared)} conversations are longer than a row and are left out")
     batches = batched(SftRows(trees, ROW_TOKENS), epochs=1, rows_per_step=options.rows, accumulate=1, seed=options.seed)
     heldout = {

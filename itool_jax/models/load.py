@@ -15,7 +15,7 @@ from itool_jax.errors import UserError
 from itool_jax.models.config import PRESETS, DecoderConfig, require_same_model
 from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
 from itool_jax.models.gguf_tokenizer import gguf_tokenizer
-from itool_jax.models.hf import is_hf
+from itool_jax.models.hf import hf_config, is_hf, load_hf
 from itool_jax.models.policy import Policy
 from itool_jax.training.checkpoints import load_policy
 
