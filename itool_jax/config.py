@@ -92,6 +92,7 @@ def _data() -> ConfigDict:
             "folder": "",  # relative paths in train and heldout start here; "" is the current folder
             "train": (),  # files to train on; unused by the simulator
             "heldout": {},  # set name: file to evaluate on; the simulator names its own sets
+            "limit": 0,  # training examples to take, by a seeded choice; 0 is all
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 from etils import epath
 from ml_collections import ConfigDict
@@ -18,7 +19,7 @@ UNSEEN_TOOLS = "unseen_tools"
 
 
 def training_examples(config: ConfigDict) -> list[Example]:
-    """All training examples; raises UserError where there are none, or where two have one id."""
+    """The training examples, at most `config.data.limit`; raises UserError where there are none or two have one id."""
     data = config.data
     if data.source == "toolworld":
         world = _world(config, "train")
@@ -32,6 +33,9 @@ def training_examples(config: ConfigDict) -> list[Example]:
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
+    if 0 < data.limit < len(examples):
+        chosen = Random(config.seed).sample(range(len(examples)), data.limit)
+        examples = [examples[index] for index in sorted(chosen)]
     return examples
 
 

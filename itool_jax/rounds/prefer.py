@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import note, progress
 from itool_jax.rounds.next_round import next_round
+from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
 from itool_jax.rounds.session import Session
 from itool_jax.rounds.settings import fit_config, rows_per_step
@@ -22,7 +22,7 @@ from itool_jax.rounds.user_pairs import read_user_pairs
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import fit
 from itool_jax.training.objectives import preference
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, with_reference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, with_reference
 
 
 def command(run: RunDirectory, round: int | None, pairs: str | None) -> None:
@@ -36,8 +36,11 @@ def prefer(session: Session, index: int, own_pairs: epath.Path | None = None) ->
     source, digest = _source(session, name, own_pairs)
 
     def body(stage: Stage):
-        read = read_user_pairs(session.dialect, source) if own_pairs else _read_pairs(session, source)
-        policy, counts = train_on_pairs(session, stage, index, session.policy_before(index), read)
+        if own_pairs:
+            groups = read_user_pairs(session.dialect, source)
+        else:
+            groups = read_pairs(source, {p.id: p.prompt for p in session.training.buffer})
+        policy, counts = train_on_pairs(session, stage, index, session.policy_before(index), groups)
         session.save(stage.output("checkpoint"), policy)
         return counts
 
@@ -58,20 +61,13 @@ def _source(session: Session, name: str, own_pairs: epath.Path | None) -> tuple[
     return found.paths["pairs"], found.digests["pairs"]
 
 
-def _read_pairs(session: Session, path: epath.Path) -> list[PairGroup]:
-    prompts = {p.id: p.prompt for p in session.training.buffer}
-    pairs: dict[str, list[TokenPair]] = {}
-    for line in path.read_text().splitlines():
-        row = json.loads(line)
-        pair = TokenPair(tuple(row["prefix"]), tuple(row["chosen"]), tuple(row["rejected"]))
-        pairs.setdefault(row["id"], []).append(pair)
-    return [PairGroup(id, prompts[id], tuple(group)) for id, group in pairs.items()]
-
-
 def train_on_pairs(
     session: Session, stage: Stage, index: int, policy: Policy, groups: Sequence[PairGroup]
 ) -> tuple[Policy, Mapping[str, Any]]:
-    """Preference training with the starting policy as reference; counts what was used and what did not fit a row."""
+    """Preference training; the starting policy is the reference, asked where the pairs do not bring its log-probs.
+
+    Counts what was used and what did not fit a row.
+    """
     cfg = round_config(session.config, index).prefer
     fitting = [group for group in groups if len(group.tree()) <= cfg.row_tokens]
     counts = {
@@ -88,7 +84,9 @@ def train_on_pairs(
     if not fitting:
         note(f"{stage.name}: the search gave no pairs, so the policy stays as it is")
         return policy, counts
-    rows = PreferenceRows(with_reference(policy, fitting, cfg.row_tokens, cfg.rows), cfg.row_tokens)
+    if any(pair.reference is None for group in fitting for pair in group.pairs):
+        fitting = with_reference(policy, fitting, cfg.row_tokens, cfg.rows)
+    rows = PreferenceRows(fitting, cfg.row_tokens)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
     seed = session.config.seed + 1000 * (index + 1)
     batches = batched(rows, epochs=cfg.epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)

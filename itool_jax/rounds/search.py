@@ -16,6 +16,7 @@ from itool_jax.errors import UserError
 from itool_jax.progress import progress
 from itool_jax.rounds.evaluate import make_sampler
 from itool_jax.rounds.next_round import next_round
+from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
 from itool_jax.rounds.settings import pair_config, sampling_config, search_config
@@ -109,7 +110,7 @@ class _Harvest:
         record = tree_record(growth, pairs, dialect)
         row = {
             "id": prepared.id,
-            "pairs": [self._pair_row(prepared, pair) for pair in pairs],
+            "pairs": [pair_row(prepared, pair, dialect) for pair in pairs],
             "removed": dict(reader.removed),
             "counts": _counts(growth, pairs, retired),
             "record": record,
@@ -117,18 +118,6 @@ class _Harvest:
         with self.kept_file.open("a") as file:
             file.write(json.dumps(row) + "\n")
         return row
-
-    def _pair_row(self, prepared: Prepared, pair: Pair) -> dict[str, Any]:
-        text = self.session.dialect.text
-        return {
-            "id": prepared.id,
-            "prefix": pair.prefix,
-            "chosen": pair.chosen,
-            "rejected": pair.rejected,
-            "gap": round(pair.gap, 6),
-            "source": pair.source,
-            "text": {"prefix": text(pair.prefix), "chosen": text(pair.chosen), "rejected": text(pair.rejected)},
-        }
 
     def _kept(self) -> dict[str, dict[str, Any]]:
         """Rows of trees that an earlier attempt finished; a last line that a kill cut off is dropped from the file."""
@@ -145,8 +134,8 @@ class _Harvest:
         with (trees / "00000.jsonl.zst").open("wb") as file:
             for row in rows:
                 file.write(compress_line(row["record"]))
-        pairs = [pair for row in rows for pair in row["pairs"]]
-        self.stage.output("pairs").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+        pairs = self._referenced([pair for row in rows for pair in row["pairs"]])
+        write_pairs(self.stage.output("pairs"), pairs)
         counts, removed, sources = Counter(), Counter(), Counter(pair["source"] for pair in pairs)
         for row in rows:
             counts.update(row["counts"])
@@ -159,6 +148,13 @@ class _Harvest:
         }
         files.write_json(self.stage.output("stats"), stats)
         return stats
+
+    def _referenced(self, pairs: list[Row]) -> list[Row]:
+        """The pairs with their log-probs under the policy that grew the trees, the round's reference."""
+        cfg = self.cfg.prefer
+        prompts = {p.id: p.prompt for p in self.session.training.buffer}
+        add_references(self.session.policy_before(self.index), pairs, prompts, cfg.row_tokens, cfg.rows)
+        return pairs
 
 
 def _counts(growth: SearchGrowth, pairs: Sequence[Pair], retired: bool) -> dict[str, int]:

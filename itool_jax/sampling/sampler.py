@@ -136,6 +136,12 @@ def _jobs(requests: Sequence[Request]) -> list[_Job]:
     return jobs
 
 
+def bucket(length: int) -> int:
+    """The smallest of 32, 48, 64, 96, 128, 192, ... that holds `length`: few shapes to compile, little padding."""
+    power = max(32, 1 << (length - 1).bit_length())
+    return power * 3 // 4 if length <= power * 3 // 4 and power > 32 else power
+
+
 class TreeSampler:
     """Grows trees under one policy. Randomness comes from (seed, growth key, node, expansion, sample, token) alone."""
 
@@ -191,7 +197,7 @@ class TreeSampler:
         longest = max(len(growth.prompt) for _, growth in newcomers)
         if longest > cfg.prompt_columns:
             raise ValueError(f"a prompt of {longest} tokens does not fit {cfg.prompt_columns} prompt columns")
-        width = min(cfg.prompt_columns, max(32, 1 << (longest - 1).bit_length()))
+        width = min(cfg.prompt_columns, bucket(longest))
         group = max(batch_divisor(self._mesh), min(8, cfg.trees))
         for start in range(0, len(newcomers), group):
             tokens = np.zeros((group, width), np.int32)
