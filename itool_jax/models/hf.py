@@ -44,22 +44,30 @@ def hf_config(folder: epath.Path) -> DecoderConfig:
     }
     if unknown := [name for name, is_other in other.items() if is_other]:
         raise UserError(f"{path} sets {', '.join(unknown)} to something that the decoder does not have.")
+
+    def size(key: str, default: int | None = None) -> int:
+        value = values.get(key) or default
+        if type(value) is not int or value < 1:
+            raise UserError(f"{path}: {key} is {value!r}, expected a whole number of at least 1.")
+        return value
+
+    heads = size("num_attention_heads")
     try:
         return DecoderConfig(
-            vocab_size=values["vocab_size"],
-            dim=values["hidden_size"],
-            layers=values["num_hidden_layers"],
-            heads=values["num_attention_heads"],
-            kv_heads=values.get("num_key_value_heads") or values["num_attention_heads"],
-            head_dim=values.get("head_dim") or values["hidden_size"] // values["num_attention_heads"],
-            ffn=values["intermediate_size"],
+            vocab_size=size("vocab_size"),
+            dim=size("hidden_size"),
+            layers=size("num_hidden_layers"),
+            heads=heads,
+            kv_heads=size("num_key_value_heads", heads),
+            head_dim=size("head_dim", size("hidden_size") // heads),
+            ffn=size("intermediate_size"),
             rope_theta=float(rope.get("rope_theta", values.get("rope_theta", 10_000.0))),
-            norm_eps=values["rms_norm_eps"],
-            tied=values.get("tie_word_embeddings", False),
-            context=values["max_position_embeddings"],
+            norm_eps=float(values.get("rms_norm_eps", 1e-6)),
+            tied=bool(values.get("tie_word_embeddings", False)),
+            context=size("max_position_embeddings"),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} lacks or garbles {error}.") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the sizes in {path} do not fit together: {error}.") from error
 
 
 def load_hf(folder: epath.Path, cfg: DecoderConfig) -> Policy:
