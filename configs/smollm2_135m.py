@@ -24,7 +24,7 @@ def get_config(mode: str = "") -> ConfigDict:
     )
     config.warmup.update(rows=8, row_tokens=2048, learning_rate=5e-4)
     config.warmup.epochs.update(easy=1, medium=1, hard=2)
-    config.round.search.update(answer_tokens=160, self_eval_weight=0.2, trees=8, branches=3, arena_tokens=1024)
+    config.round.search.update(answer_tokens=160, self_eval_weight=0.2, trees=8, arena_tokens=1024)
     config.round.pairs.ground_truth_stand_in = True  # after little SFT few samples are right
     config.round.prefer.update(rows=4, row_tokens=2048, learning_rate=5e-5, sft_weight=0.2)
     config.evaluate.update(answer_tokens=160, slots=8)

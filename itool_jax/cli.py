@@ -39,7 +39,11 @@ COMMANDS = {
     "prefer": Command(
         "prefer",
         "preference training on the pairs of a round, or on your own",
-        {**_ROUND, "--pairs": {"metavar": "FILE", "help": "train on these pairs: JSONL with prompt, chosen, rejected"}},
+        {
+            **_ROUND,
+            "--pairs": {"metavar": "FILE", "help": "train on these pairs instead: JSONL with prompt, chosen, rejected"},
+            "--start": {"metavar": "NAME", "help": "with --pairs: base, warmup or round_NNN (default: the newest)"},
+        },
     ),
     "evaluate": Command(
         "evaluate",

@@ -78,7 +78,7 @@ def _model() -> ConfigDict:
             "checkpoint": "",  # weights to start from (a GGUF file, a checkpoint folder); "" starts from nothing
             "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
             "vocab_size": 768,  # size of a tokenizer trained on the data
-            "dtype": "float32",  # of parameters and activations; losses and log-probs are float32 always
+            "dtype": "float32",  # of activations and of frozen parameters; what is trained, and losses, are float32
             "lora_rank": 0,  # rank of the adapters on all linear layers; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
         }
@@ -155,9 +155,7 @@ def _search() -> ConfigDict:
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
             "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
-            "self_eval_row_tokens": 2048,  # length of its rows: prompt, ground truth, all answers of an expansion
             "trees": 32,  # trees grown side by side
-            "branches": 12,  # completions decoded side by side in each tree
             "arena_tokens": 512,  # tokens that a tree can hold beside its prompt
         }
     )

@@ -140,6 +140,12 @@ def capacity_for(trees: Sequence[TokenTree], rows: Sequence[Sequence[int]], toke
     return Capacity(tokens, most(lambda t: len(t.segments)), most(lambda t: len(t.completions)))
 
 
+def bucket(length: int) -> int:
+    """The smallest of 32, 48, 64, 96, 128, 192, ... that holds `length`: few shapes to compile, little padding."""
+    power = max(32, 1 << (length - 1).bit_length())
+    return power * 3 // 4 if length <= power * 3 // 4 and power > 32 else power
+
+
 def pack(sizes: Sequence[int], tokens: int) -> list[tuple[int, ...]]:
     """Places trees of these sizes in rows of `tokens` by best fit, the longest first.
 

@@ -69,7 +69,7 @@ def test_every_command_has_help(command, capsys):
         (["warmup"], "warmup", {}),
         (["score", "--round=1"], "score", {"round": 1}),
         (["search"], "search", {"round": None}),
-        (["prefer", "--pairs=mine.jsonl"], "prefer", {"round": None, "pairs": "mine.jsonl"}),
+        (["prefer", "--pairs=mine.jsonl"], "prefer", {"round": None, "pairs": "mine.jsonl", "start": None}),
         (["evaluate", "--checkpoint", "round_000"], "evaluate", {"checkpoint": "round_000"}),
     ],
 )

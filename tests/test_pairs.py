@@ -96,6 +96,14 @@ def test_an_unlucky_roll_out_proves_nothing_and_two_do():
     assert texts(pair) == ("[weather(", 'city="Paris",', "days=3,")
 
 
+def test_truncated_roll_outs_prove_nothing():
+    tree = tree_of(TRUTH)
+    for _ in range(2):
+        tree.backup(tree.insert(ROOT, pieces(tuple(b"[weather(days=3, city=")), "budget"), 0.0, False)
+    pairs, removed = read(tree)
+    assert not pairs and removed["not_proven_wrong"] == 1
+
+
 def test_a_finished_wrong_answer_is_proven_wrong_by_itself():
     (pair,), _ = read(tree_of(TRUTH, "Which city?"))
     assert texts(pair) == ("", "[weather(", "Which city?")

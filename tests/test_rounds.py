@@ -33,6 +33,8 @@ SMALL = {
     "data.toolworld.train.medium": 16,
     "data.toolworld.train.hard": 16,
     "data.toolworld.heldout": 6,
+    "data.warmup_share": 0.9,
+    "data.buffer_share": 0.5,
     "warmup.checkpoint_every": 2,
     "round.select.limit": 8,
     "round.search.trees": 8,
@@ -155,10 +157,13 @@ def test_own_pairs_train_the_policy(finished, tmp_path, capsys):
         "tools": tools,
     }
     pairs.write_text("".join(json.dumps(row | {"id": f"p{n}"}) + "\n" for n in range(8)))
-    common = [f"--workdir={workdir}", "--round=0", f"--pairs={pairs}"]
+    common = [f"--workdir={workdir}", "--start=warmup", f"--pairs={pairs}"]
     assert run_cli("prefer", *common) == 0
-    summary = json.loads((workdir / "manifest.json").read_text())["stages"]["round_000/prefer"]["summary"]
-    assert summary["pairs"] == 8 and summary["last_accuracy"] >= 0
+    stages = json.loads((workdir / "manifest.json").read_text())["stages"]
+    summary = stages["own_pairs/prefer"]["summary"]
+    assert summary["pairs"] == 8 and summary["prompts"] == 1 and summary["last_accuracy"] >= 0
+    assert "round_000/prefer" in stages
+    assert run_cli("evaluate", f"--workdir={workdir}", "--checkpoint=own_pairs") == 0
     pairs.write_text('{"prompt": [], "chosen": "x", "rejected": "y"}\n{"prompt": "x", "chosen": 1, "rejected": "y"}\n')
     assert run_cli("prefer", *common) == 2
     error = capsys.readouterr().err
@@ -181,8 +186,7 @@ def test_bad_input_is_told_in_a_paragraph_and_leaves_nothing(tmp_path, capsys, c
     assert run_cli("warmup", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**changes)) == 2
     error = capsys.readouterr().err
     assert says in error and "\n" not in error.strip()
-    left = {path.name for path in workdir.rglob("*") if path.is_file()} if workdir.exists() else set()
-    assert "checkpoint" not in left and not any(name.startswith("warmup") for name in left)
+    assert not workdir.exists()
 
 
 def test_a_checkpoint_of_another_model_is_refused(finished, tmp_path, capsys):

@@ -140,7 +140,15 @@ def test_a_tight_arena_is_compacted_and_changes_nothing(policy):
 def test_a_tree_that_cannot_fit_is_retired_and_counted(policy):
     growths = explorers(3)
     sampler = grow(policy, growths, arena_columns=11)
-    assert sorted(sampler.stats.retired) == [g.key for g in growths]
+    assert sorted(g.key for g in sampler.stats.retired) == [g.key for g in growths]
+
+
+def test_a_retired_tree_hands_over_what_it_has():
+    policy = init_policy(CFG, seed=3)
+    growths = explorers(3, samples=4)
+    sampler = grow(policy, growths, branches=1, arena_columns=26)
+    assert len(sampler.stats.retired) == 3
+    assert all(0 < len(samples) < 4 for g in growths for _, samples in g.got[-1:])
 
 
 def test_nothing_compiles_after_the_first_trees(policy):

@@ -39,6 +39,7 @@ def grow_random(seed: int, cfg: SearchConfig) -> tuple[SearchTree, list[tuple[tu
             reward = 0.0 if end == "budget" else rewards.setdefault(key, rng.random())
             tree.backup(leaf, reward, right=reward > 0.7)
             samples.append((leaf, reward))
+        tree.end_expansion()
     return tree, samples
 
 
@@ -73,11 +74,20 @@ def naive_q(tree: SearchTree, samples, gamma: float) -> list[float]:
     return [0.0] + [action(node.parent, i) for i, node in enumerate(tree.nodes) if i != ROOT]
 
 
+def naive_closed(tree: SearchTree, index: int) -> bool:
+    node = tree.nodes[index]
+    if node.end is not None:
+        return True
+    children = [i for i, other in enumerate(tree.nodes) if other.parent == index]
+    return bool(children) and node.expansions >= 2 and all(naive_closed(tree, child) for child in children)
+
+
 @pytest.mark.parametrize("gamma", [1.0, 0.9, 0.5])
 @pytest.mark.parametrize("seed", range(20))
 def test_values_agree_with_a_naive_recursion(seed, gamma):
     tree, samples = grow_random(seed, SearchConfig(samples=3, iterations=8, gamma=gamma))
     assert tree.action_values() == pytest.approx(naive_q(tree, samples, gamma), abs=1e-12)
+    assert [node.closed for node in tree.nodes] == [naive_closed(tree, i) for i in range(len(tree.nodes))]
     for index, node in enumerate(tree.nodes):
         if node.children:
             assert node.visits == sum(tree.nodes[c].visits for c in node.children), index
@@ -128,13 +138,25 @@ def test_nodes_close_when_their_children_are_and_their_expansions_are_spent():
     for expansion in range(2):
         assert tree.begin_expansion() == (ROOT, expansion)
         tree.backup(tree.insert(ROOT, fragments([5, 0]), "stop"), 1.0, True)
+        tree.end_expansion()
         assert tree.nodes[ROOT].closed == (expansion == 1)
     assert tree.finished and tree.expansions == 2
+
+
+def test_a_node_stays_open_when_the_last_sample_of_an_expansion_opens_a_child():
+    tree = SearchTree(SearchConfig(samples=2, iterations=10, expansions_max=2))
+    for pieces in ([[5, 0]], [[6, 0]]), ([[5, 0]], [[7], [8, 0]]):
+        tree.begin_expansion()
+        for sample in pieces:
+            tree.backup(tree.insert(ROOT, fragments(*sample), "stop"), 0.0, False)
+        tree.end_expansion()
+    assert not tree.nodes[ROOT].closed and tree.select() == 3
 
 
 def test_over_depth_nodes_are_closed():
     tree = SearchTree(SearchConfig(max_depth=2))
     tree.insert(ROOT, fragments([1], [2], [3], [4, 0]), "stop")
+    tree.end_expansion()
     assert [node.closed for node in tree.nodes] == [False, False, True, True, True]
 
 
@@ -160,5 +182,6 @@ def test_golden_trees():
                 pieces = [Fragment(tuple(tokens), tuple(logprobs)) for tokens, logprobs in sample["fragments"]]
                 leaf = tree.insert(node, pieces, sample["end"])
                 tree.backup(leaf, sample["reward"], sample["right"])
+            tree.end_expansion()
         assert as_json(tree)["nodes"] == case["nodes"], case["name"]
         assert tree.finished == case["finished"]

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from itool_jax.config import round_config, round_name
 from itool_jax.config_loading import load_config
+from itool_jax.data.jsonl import read_lines
 from itool_jax.errors import UserError
 from itool_jax.evaluation import read_summaries, summarize, write_evaluation
 from itool_jax.forest import chain
@@ -31,9 +32,10 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
 from itool_jax.rounds import loop
+from itool_jax.rounds.chain import WARMUP
 from itool_jax.rounds.evaluate import answer_sets
 from itool_jax.rounds.run_directory import RunDirectory, open_run
-from itool_jax.rounds.session import Session
+from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import rows_per_step
 from itool_jax.rounds.stage import Stage
 from itool_jax.training.dataset import SftRows, batched
@@ -73,12 +75,12 @@ def main(arguments: Sequence[str]) -> int:
 def add_control(session: Session, name: str) -> None:
     """The stages NAME/round_NNN: SFT on what round NNN selected, from the control of the round before."""
     policy: Policy | None = None
-    digest = session.policy_digest(0)[1]
+    digest = policy_digest(session.trained(WARMUP))
     for index in range(session.config.rounds):
         before = policy
 
         def body(stage: Stage, index: int = index, before: Policy | None = before):
-            start = before if before is not None else session.policy_before(0)
+            start = before if before is not None else session.policy(WARMUP)
             trained, counts = train_control(session, stage, index, start, RATES[name])
             session.save(stage.output("checkpoint"), trained)
             graded = answer_sets(session, trained, stage.name)
@@ -105,8 +107,8 @@ def gradient_tokens(session: Session, index: int) -> int:
     """Tokens of chosen and rejected completions that the round's preference step read, over its epochs."""
     found = session.run.result(f"{round_name(index)}/search")
     assert found is not None
-    rows = map(json.loads, found.paths["pairs"].read_text().splitlines())
-    per_epoch = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows)
+    rows = (json.loads(line) for _, line in read_lines(found.paths["pairs"]))
+    per_epoch = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows if row["reference"])
     return per_epoch * round_config(session.config, index).prefer.epochs
 
 
@@ -120,10 +122,11 @@ def train_control(session: Session, stage: Stage, index: int, policy: Policy, ra
     answer_tokens = sum(len(tree.segments[1]) for tree in trees)
     passes = gradient_tokens(session, index) / answer_tokens
     rows = SftRows(trees, cfg.row_tokens)
+    seed = session.config.seed + 1000 * (index + 1)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
     steps = max(1, round(passes * len(rows) / per_step))
-    batches = batched(rows, epochs=math.ceil(passes) + 1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=index)
-    optimizer = OptimizerConfig(cfg.learning_rate * rate, steps, cfg.warmup_fraction, weight_decay=cfg.weight_decay)
+    batches = batched(rows, epochs=math.ceil(passes) + 1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
+    optimizer = OptimizerConfig(cfg.learning_rate * rate, steps, cfg.warmup_fraction, 0.0, cfg.weight_decay, cfg.clip)
     with progress(stage.name, steps, "steps") as bar:
         on_step = lambda step, metrics: bar.advance(step - bar.done, loss=metrics["loss"])
         policy = fit(policy, sft, batches[:steps], FitConfig(optimizer), session.mesh, stage.kept, on_step)

@@ -43,7 +43,7 @@ def greedy_answers(
 
     def receive(finished: Sequence[Finished]) -> None:
         for growth, _, (sample,) in finished:
-            growth.sample = sample  # pyright: ignore[reportAttributeAccessIssue]
+            growth.sample = sample
             on_done()
 
     answers = [_Answer(prepared, budget) for prepared in examples]

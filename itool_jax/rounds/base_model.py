@@ -6,18 +6,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 from etils import epath
 from ml_collections import ConfigDict
 
+from itool_jax.config_loading import config_to_json
 from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.models.config import LoraConfig, preset
 from itool_jax.models.load import load_model
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy
+from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
 _TOKENIZER_TEXTS = 4000
+
+
+def base_inputs(config: ConfigDict) -> dict[str, str]:
+    """Digests of all that `write_base` reads but the data: the model's settings, its checkpoint, its tokenizer."""
+    cfg = config.model
+    inputs = {"settings": digest_of({"model": config_to_json(cfg), "chat": config.data.chat, "seed": config.seed})}
+    for name in ("checkpoint", "tokenizer"):
+        if cfg[name] and epath.Path(cfg[name]).exists():
+            inputs[name] = digest_file(cfg[name])
+        elif cfg[name]:
+            inputs[name] = cfg[name]
+    return inputs
 
 
 def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path) -> Mapping[str, Any]:
@@ -38,10 +53,10 @@ def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer
     cfg = config.model
     policy = load_policy(folder / "base")
     tokenizer = Tokenizer.load(folder / "tokenizer")
-    decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
-    policy = policy.replace(decoder=decoder)  # pyright: ignore[reportAttributeAccessIssue]
+    policy = Policy(policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype)), policy.params)
     if cfg.lora_rank:
-        policy = add_adapters(policy, LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
+        frozen = jax.tree.map(lambda leaf: leaf.astype(cfg.dtype), policy.params)
+        policy = add_adapters(Policy(policy.decoder, frozen), LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
     return policy, tokenizer
 
 

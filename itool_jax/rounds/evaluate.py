@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from itool_jax.config import round_name
-from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.evaluation.exact_match import Graded, grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
 from itool_jax.models.policy import Policy
 from itool_jax.progress import progress
+from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_stage
 from itool_jax.rounds.run_directory import RunDirectory
-from itool_jax.rounds.session import Session
+from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
-from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
-
-BASE, WARMUP = "base", "warmup"
 
 
 def command(run: RunDirectory, checkpoint: str | None) -> None:
     session = Session(run)
-    known = {BASE, WARMUP, *(round_name(index) for index in range(run.config.rounds))}
+    known = [BASE, WARMUP, *(round_name(index) for index in range(run.config.rounds)), OWN_PAIRS]
     if checkpoint is not None and checkpoint not in known:
-        raise UserError(f"--checkpoint={checkpoint}: the checkpoints of this run are {', '.join(sorted(known))}.")
-    for name in [checkpoint] if checkpoint else [name for name in sorted(known) if _is_there(session, name)]:
-        evaluate(session, name)
+        raise UserError(f"--checkpoint={checkpoint}: the policies of this run are {', '.join(known)}.")
+    for name in known:
+        if name == checkpoint or (checkpoint is None and (name == BASE or session.current(policy_stage(name)))):
+            evaluate(session, name)
 
 
 def evaluate(session: Session, name: str) -> StageResult:
     """The stage NAME/eval: answers of every held-out set, and a summary, of the base, the warm-up or a round."""
 
     def body(stage: Stage):
-        policy = _policy(session, name)
+        policy = session.policy(name)
         skipped = {set_name: len(too_long) for set_name, (_, too_long) in session.heldout.items()}
         summaries = write_evaluation(stage.output("eval"), answer_sets(session, policy, name), skipped)
         return {set_name: summary.exact_match for set_name, summary in summaries.items()}
 
-    digest = session.model.digests["model"] if name == BASE else _trained(session, name).digests["checkpoint"]
-    return session.run.stage(f"{name}/eval", inputs={"policy": digest}, outputs={"eval": f"{name}/eval"}, body=body)
+    return session.run.stage(
+        f"{name}/eval",
+        inputs={"policy": policy_digest(session.trained(name)), "heldout": session.heldout_digest},
+        outputs={"eval": f"{name}/eval"},
+        body=body,
+    )
 
 
 def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, list[Graded]]:
@@ -49,7 +51,9 @@ def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, li
     if not everything:
         raise UserError("the held-out sets hold no example that fits the model: check config.data and config.evaluate.")
     examples = [p for _, p in everything]
-    sampler = make_sampler(session, policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens)
+    sampler = session.sampler(
+        policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens, seed=session.config.seed
+    )
     with progress(f"Evaluating {title}", len(examples), "answers") as bar:
         samples = greedy_answers(sampler, examples, cfg.answer_tokens, on_done=lambda: bar.advance(1))
     graded: dict[str, list[Graded]] = {name: [] for name in session.heldout}
@@ -63,37 +67,3 @@ def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
     return {
         name: summarize(graded).exact_match or 0.0 for name, graded in answer_sets(session, policy, "so far").items()
     }
-
-
-def make_sampler(
-    session: Session, policy: Policy, examples: Sequence[Prepared], trees: int, *, branches: int, arena_tokens: int
-) -> TreeSampler:
-    """A sampler that holds the longest of these prompts; its prompt columns come in steps of 64."""
-    longest = max(len(p.prompt) for p in examples)
-    cfg = SamplerConfig(
-        trees=trees,
-        branches=branches,
-        prompt_columns=-(-longest // 64) * 64,
-        arena_columns=arena_tokens,
-        stop_tokens=(session.dialect.end_of_turn,),
-    )
-    return TreeSampler(policy, cfg, seed=session.config.seed, mesh=session.mesh)
-
-
-def _stage_of(name: str) -> str:
-    return "warmup/hard" if name == WARMUP else f"{name}/prefer"
-
-
-def _is_there(session: Session, name: str) -> bool:
-    return name == BASE or session.run.result(_stage_of(name)) is not None
-
-
-def _trained(session: Session, name: str) -> StageResult:
-    result = session.run.result(_stage_of(name))
-    if result is None:
-        raise UserError(f"there is no policy of {name} yet: the stage {_stage_of(name)} is not complete.")
-    return result
-
-
-def _policy(session: Session, name: str) -> Policy:
-    return session.base if name == BASE else session.load(_trained(session, name).paths["checkpoint"])

@@ -10,7 +10,7 @@ from itool_jax.rounds.session import Session
 def next_round(session: Session, stage: str) -> int:
     """Index of the first round whose `stage` is not complete; raises UserError where all rounds have it."""
     for index in range(session.config.rounds):
-        if session.run.result(f"{round_name(index)}/{stage}") is None:
+        if session.current(f"{round_name(index)}/{stage}") is None:
             return index
     raise UserError(
         f"all {session.config.rounds} rounds of this run have their {stage}: name one with --round, "

@@ -8,6 +8,7 @@ from typing import Any
 
 from etils import epath
 
+from itool_jax.data.jsonl import read_lines
 from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.models.policy import Policy
 from itool_jax.search.pairs import Pair
@@ -48,7 +49,7 @@ def write_pairs(path: epath.Path, rows: Iterable[Row]) -> None:
 
 def read_pairs(path: epath.Path, prompts: Mapping[str, tuple[int, ...]]) -> list[PairGroup]:
     """The pairs by prompt, in the order of the file."""
-    return _groups(map(json.loads, path.read_text().splitlines()), prompts)
+    return _groups((json.loads(line) for _, line in read_lines(path)), prompts)
 
 
 def _groups(rows: Iterable[Row], prompts: Mapping[str, tuple[int, ...]]) -> list[PairGroup]:

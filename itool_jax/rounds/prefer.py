@@ -12,10 +12,11 @@ from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import note, progress
+from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_before, policy_stage
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
-from itool_jax.rounds.session import Session
+from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import fit_config, rows_per_step
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.rounds.user_pairs import read_user_pairs
@@ -25,40 +26,63 @@ from itool_jax.training.objectives import preference
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, with_reference
 
 
-def command(run: RunDirectory, round: int | None, pairs: str | None) -> None:
+def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
     session = Session(run)
-    prefer(session, next_round(session, "prefer") if round is None else round, epath.Path(pairs) if pairs else None)
+    if pairs:
+        prefer_own(session, epath.Path(pairs), start or _latest(session))
+    elif start:
+        raise UserError("--start goes with --pairs=FILE: a round starts from the policy of the round before.")
+    else:
+        prefer(session, next_round(session, "prefer") if round is None else round)
 
 
-def prefer(session: Session, index: int, own_pairs: epath.Path | None = None) -> StageResult:
-    """The stage round_NNN/prefer: the policy after training on the round's pairs, or on `own_pairs`."""
-    name = round_name(index)
-    source, digest = _source(session, name, own_pairs)
+def prefer(session: Session, index: int) -> StageResult:
+    """The stage round_NNN/prefer: the policy after training on the round's pairs."""
+    name, before = round_name(index), policy_before(index)
+    found = session.current(f"{name}/search")
+    if found is None:
+        raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
 
     def body(stage: Stage):
-        if own_pairs:
-            groups = read_user_pairs(session.dialect, source)
-        else:
-            groups = read_pairs(source, {p.id: p.prompt for p in session.training.buffer})
-        policy, counts = train_on_pairs(session, stage, index, session.policy_before(index), groups)
+        groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in session.training.buffer})
+        policy, counts = train_on_pairs(session, stage, index, session.policy(before), groups)
         session.save(stage.output("checkpoint"), policy)
         return counts
 
     return session.run.stage(
-        f"{name}/prefer",
-        inputs={"policy": session.policy_digest(index)[1], "pairs": digest},
+        policy_stage(name),
+        inputs={
+            "policy": policy_digest(session.trained(before)),
+            "pairs": found.digests["pairs"],
+            "data": session.data_digest,
+        },
         outputs={"checkpoint": f"{name}/checkpoint"},
         body=body,
     )
 
 
-def _source(session: Session, name: str, own_pairs: epath.Path | None) -> tuple[epath.Path, str]:
-    if own_pairs:
-        return own_pairs, digest_file(own_pairs)
-    found = session.run.result(f"{name}/search")
-    if found is None:
-        raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
-    return found.paths["pairs"], found.digests["pairs"]
+def prefer_own(session: Session, path: epath.Path, start: str) -> StageResult:
+    """The stage own_pairs/prefer: the policy `start` after training on a user's pairs, as the first round would."""
+    digest = digest_file(path)
+
+    def body(stage: Stage):
+        groups, too_long = read_user_pairs(session.dialect, path, session.base.config.context)
+        policy, counts = train_on_pairs(session, stage, 0, session.policy(start), groups)
+        session.save(stage.output("checkpoint"), policy)
+        return {**counts, "start": start, "longer_than_context": too_long}
+
+    return session.run.stage(
+        policy_stage(OWN_PAIRS),
+        inputs={"policy": policy_digest(session.trained(start)), "pairs": digest},
+        outputs={"checkpoint": f"{OWN_PAIRS}/checkpoint"},
+        body=body,
+    )
+
+
+def _latest(session: Session) -> str:
+    """The newest policy of the run's own chain."""
+    names = [BASE, WARMUP, *(round_name(index) for index in range(session.config.rounds))]
+    return [name for name in names if name == BASE or session.current(policy_stage(name))][-1]
 
 
 def train_on_pairs(

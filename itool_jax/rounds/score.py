@@ -18,9 +18,10 @@ from itool_jax.forest import batches, chain
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
+from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.run_directory import RunDirectory
-from itool_jax.rounds.session import Session
+from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.training.logprobs import score_forest
 
@@ -39,7 +40,7 @@ def score(session: Session, index: int) -> StageResult:
         buffer = session.training.buffer
         if not buffer:
             raise UserError("the buffer is empty: raise config.data.buffer_share or give more training data.")
-        complexity = perplexities(session, session.policy_before(index), buffer, f"Scoring {name}")
+        complexity = perplexities(session, session.policy(policy_before(index)), buffer, f"Scoring {name}")
         chosen = select(buffer, complexity, cfg.share, cfg.limit)
         table = {
             "id": [p.id for p in buffer],
@@ -54,6 +55,7 @@ def score(session: Session, index: int) -> StageResult:
         return {
             "buffer": len(buffer),
             "selected": len(chosen),
+            "training_examples_too_long": len(session.training.too_long),
             "selected_without_calls": sum(not buffer[i].example.calls for i in chosen),
             "mean_perplexity": float(complexity.mean()),
             "selected_mean_perplexity": float(complexity[chosen].mean()),
@@ -61,7 +63,7 @@ def score(session: Session, index: int) -> StageResult:
 
     return session.run.stage(
         f"{name}/score",
-        inputs={"policy": session.policy_digest(index)[1], "data": session.data_digest},
+        inputs={"policy": policy_digest(session.trained(policy_before(index))), "data": session.data_digest},
         outputs={"scores": f"{name}/scores.parquet", "selected": f"{name}/selected.jsonl"},
         body=body,
     )

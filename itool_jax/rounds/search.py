@@ -13,12 +13,13 @@ from itool_jax import files
 from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
+from itool_jax.models.policy import Policy
 from itool_jax.progress import progress
-from itool_jax.rounds.evaluate import make_sampler
+from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
 from itool_jax.rounds.run_directory import RunDirectory
-from itool_jax.rounds.session import Session
+from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import pair_config, sampling_config, search_config
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.search.fragments import fragment_cuts
@@ -39,7 +40,7 @@ def search(session: Session, index: int) -> StageResult:
     Finished trees are kept as they come, so a killed search loses only those in flight.
     """
     name = round_name(index)
-    scored = session.run.result(f"{name}/score")
+    scored = session.current(f"{name}/score")
     if scored is None:
         raise UserError(f"the search of {name} takes what {name}/score selects, and that is not complete: score first.")
 
@@ -48,7 +49,11 @@ def search(session: Session, index: int) -> StageResult:
 
     return session.run.stage(
         f"{name}/search",
-        inputs={"policy": session.policy_digest(index)[1], "selected": scored.digests["selected"]},
+        inputs={
+            "policy": policy_digest(session.trained(policy_before(index))),
+            "selected": scored.digests["selected"],
+            "data": session.data_digest,
+        },
         outputs={"trees": f"{name}/trees", "pairs": f"{name}/pairs.jsonl", "stats": f"{name}/stats.json"},
         body=body,
     )
@@ -69,43 +74,43 @@ class _Harvest:
 
     def reap(self, examples: Sequence[Prepared]) -> Mapping[str, Any]:
         cfg, kept = self.cfg.search, self._kept()
+        policy = self.session.policy(policy_before(self.index))
+        search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg))
         context = self.session.base.config.context
-        fitting = [p for p in examples if len(p.prompt) + cfg.answer_tokens <= context]
+        fitting = [p for p in examples if search.tokens_needed(p) <= context]
         waiting = [p for p in fitting if p.id not in kept]
-        cost = f"{len(fitting)} trees of at most {cfg.iterations} x {cfg.samples} samples"
-        with progress(f"Search {self.stage.name}", len(fitting), "trees", cost=cost) as bar:
-            bar.advance(len(kept))
-            for growth, retired, occupancy in self._grow(waiting):
-                row = self._row(growth, retired)
-                kept[row["id"]] = row
-                bar.advance(1, pairs=float(sum(len(r["pairs"]) for r in kept.values())), occupancy=occupancy)
+        pairs = sum(len(row["pairs"]) for row in kept.values())
+        cost = f"at most {cfg.iterations} x {cfg.samples} samples each"
+        with progress(f"Search {self.stage.name}", len(fitting), "trees", done=len(kept), cost=cost) as bar:
+            for growth, retired in self._grow(policy, search, waiting, fitting):
+                row = kept[growth.prepared.id] = self._row(growth, retired)
+                pairs += len(row["pairs"])
+                bar.advance(1, pairs=float(pairs))
         return self._write([kept[p.id] for p in sorted(fitting, key=lambda p: p.id)], len(examples) - len(fitting))
 
-    def _grow(self, examples: Sequence[Prepared]) -> Iterator[tuple[SearchGrowth, bool, float]]:
+    def _grow(
+        self, policy: Policy, search: Search, examples: Sequence[Prepared], whole: Sequence[Prepared]
+    ) -> Iterator[tuple[SearchGrowth, bool]]:
+        """Grows the trees of `examples`; shapes come from the `whole` search, so a resumed one has the same bits."""
         if not examples:
             return
-        cfg, warmup = self.cfg.search, self.session.config.warmup
-        policy = self.session.policy_before(self.index)
-        sampler = make_sampler(
-            self.session, policy, examples, cfg.trees, branches=cfg.branches, arena_tokens=cfg.arena_tokens
+        cfg = self.cfg.search
+        seed = self.session.config.seed + 1_000_003 * (self.index + 1)
+        sampler = self.session.sampler(
+            policy, whole, cfg.trees, branches=cfg.samples, arena_tokens=cfg.arena_tokens, seed=seed
         )
-        search = Search(
-            policy,
-            self.session.dialect,
-            search_config(cfg),
-            sampling_config(cfg),
-            row_tokens=cfg.self_eval_row_tokens,
-            rows=warmup.rows,
-        )
+        search.reserve(whole)
         for growth in search.run(sampler, examples):
-            yield growth, growth.key in sampler.stats.retired, sampler.stats.occupancy
+            yield growth, any(growth is lost for lost in sampler.stats.retired)
 
     def _row(self, growth: SearchGrowth, retired: bool) -> dict[str, Any]:
         """Writes the tree down and returns its row: pairs as token ids, and counts."""
         dialect, prepared = self.session.dialect, growth.prepared
         cuts = fragment_cuts(prepared.answer, dialect.tokenizer.token_bytes, dialect.end_of_turn)
         truth = [prepared.answer[a:b] for a, b in zip([0, *cuts[:-1]], cuts, strict=True)]
-        reader = PairReader(pair_config(self.cfg.pairs), prepared.example, truth, dialect.text)
+        reader = PairReader(
+            pair_config(self.cfg.pairs), prepared.example, truth, dialect.text, 1.0 + self.cfg.search.self_eval_weight
+        )
         pairs = reader.pairs(growth.tree)
         record = tree_record(growth, pairs, dialect)
         row = {
@@ -153,7 +158,7 @@ class _Harvest:
         """The pairs with their log-probs under the policy that grew the trees, the round's reference."""
         cfg = self.cfg.prefer
         prompts = {p.id: p.prompt for p in self.session.training.buffer}
-        add_references(self.session.policy_before(self.index), pairs, prompts, cfg.row_tokens, cfg.rows)
+        add_references(self.session.policy(policy_before(self.index)), pairs, prompts, cfg.row_tokens, cfg.rows)
         return pairs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -11,7 +11,6 @@ from itertools import islice
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.config import round_name
 from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
@@ -20,10 +19,12 @@ from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note
-from itool_jax.rounds.base_model import load_base, write_base
+from itool_jax.rounds.base_model import base_inputs, load_base, write_base
+from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.stage import Stage, StageResult
+from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import load_policy, save_policy
 
 
@@ -53,7 +54,10 @@ class Session:
         def body(stage: Stage):
             return write_base(self.config, self._training_examples, stage.output("model"))
 
-        return self.run.stage("model", inputs={}, outputs={"model": "model"}, body=body)
+        inputs = base_inputs(self.config)
+        if "tokenizer" not in inputs and "checkpoint" not in inputs:
+            inputs["data"] = self.data_digest
+        return self.run.stage(MODEL, inputs=inputs, outputs={"model": "model"}, body=body)
 
     @cached_property
     def _base(self) -> tuple[Policy, Dialect]:
@@ -114,19 +118,51 @@ class Session:
         """Digest of the training examples' contents."""
         return digest_of([example_to_json(example) for example in self._training_examples])
 
-    def policy_digest(self, index: int) -> tuple[str, str]:
-        """Stage name and digest of the policy that round `index` starts from."""
-        name = "warmup/hard" if index == 0 else f"{round_name(index - 1)}/prefer"
-        result = self.run.result(name)
+    @cached_property
+    def heldout_digest(self) -> str:
+        """Digest of the held-out examples' contents."""
+        sets = {name: [example_to_json(p.example) for p in fitting] for name, (fitting, _) in self.heldout.items()}
+        return digest_of(sets)
+
+    def current(self, stage: str) -> StageResult | None:
+        """What a stage left; None where it is not complete, or older than the policy that it starts from."""
+        result = self.run.result(stage)
+        if result is None or stage in (MODEL, policy_stage(OWN_PAIRS)):
+            return result
+        start = self.current(start_of(stage))
+        fresh = start is not None and self.run.stages[stage].inputs["policy"] == policy_digest(start)
+        return result if fresh else None
+
+    def trained(self, name: str) -> StageResult:
+        """The stage that made the policy of this name; raises UserError where it is still to be done."""
+        stage = policy_stage(name)
+        result = self.model if name == BASE else self.current(stage)
         if result is None:
             raise UserError(
-                f"round {index} starts from the result of {name}, which is not complete: do that stage first."
+                f"there is no policy of {name} yet: the stage {stage} is not complete, or older than what it starts "
+                f"from. Do that stage first."
             )
-        return name, result.digests["checkpoint"]
+        return result
 
-    def policy_before(self, index: int) -> Policy:
-        """The policy that round `index` starts from."""
-        name, _ = self.policy_digest(index)
-        result = self.run.result(name)
-        assert result is not None
-        return self.load(result.paths["checkpoint"])
+    def policy(self, name: str) -> Policy:
+        """The policy of this name: base, warmup, round_NNN or own_pairs."""
+        return self.base if name == BASE else self.load(self.trained(name).paths["checkpoint"])
+
+    def sampler(
+        self, policy: Policy, examples: Sequence[Prepared], trees: int, *, branches: int, arena_tokens: int, seed: int
+    ) -> TreeSampler:
+        """A sampler whose arenas hold the longest of these prompts; its prompt columns come in steps of 64."""
+        longest = max(len(p.prompt) for p in examples)
+        cfg = SamplerConfig(
+            trees=trees,
+            branches=branches,
+            prompt_columns=-(-longest // 64) * 64,
+            arena_columns=arena_tokens,
+            stop_tokens=(self.dialect.end_of_turn,),
+        )
+        return TreeSampler(policy, cfg, seed=seed, mesh=self.mesh)
+
+
+def policy_digest(result: StageResult) -> str:
+    """Digest of the policy that a stage made."""
+    return result.digests[MODEL if result.name == MODEL else "checkpoint"]

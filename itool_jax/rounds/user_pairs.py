@@ -4,12 +4,11 @@
      "rejected": [{"role": "assistant", "content": "[f(a=2)]"}], "tools": [...]}
 
 chosen and rejected are one assistant message each, or its text; `tools`, optional, are the candidates in any schema
-that toolcall.tools_from_json reads; `id` is optional.
+that toolcall.tools_from_json reads.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +16,9 @@ from etils import epath
 
 from itool_jax.data.chat import encode_answer
 from itool_jax.data.example import Example, Message
+from itool_jax.data.jsonl import parse_json, read_lines
 from itool_jax.data.prepared import Dialect
-from itool_jax.data.problems import Problem, refuse
+from itool_jax.data.problems import Problem, RowError, refuse
 from itool_jax.errors import UserError
 from itool_jax.toolcall import tools_from_json
 from itool_jax.training.preference_data import PairGroup, TokenPair
@@ -26,47 +26,45 @@ from itool_jax.training.preference_data import PairGroup, TokenPair
 _ROLES = ("system", "user", "assistant", "tool")
 
 
-def read_user_pairs(dialect: Dialect, path: epath.Path) -> list[PairGroup]:
-    """One group per line; what both sides share at their beginning goes to the prefix.
+def read_user_pairs(dialect: Dialect, path: epath.Path, context: int) -> tuple[list[PairGroup], int]:
+    """The pairs by prompt, and how many are longer than `context` tokens and left out.
 
-    Raises UserError with row and field of every line that cannot be used, and for an empty file.
+    What both sides share at their beginning goes to the prefix. Raises UserError with row and field of every line that
+    cannot be used, and for a file without pairs.
     """
-    groups, problems = [], []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if not line.strip():
-            continue
+    by_prompt: dict[tuple[int, ...], list[TokenPair]] = {}
+    problems, too_long = [], 0
+    for number, line in read_lines(path):
         try:
-            groups.append(_group(dialect, json.loads(line), f"{path.name}:{number}"))
-        except _Bad as bad:
+            prompt, pair = _pair(dialect, parse_json(line))
+        except RowError as bad:
             problems.append(Problem(str(path), number, bad.field, bad.message))
-        except json.JSONDecodeError as error:
-            problems.append(Problem(str(path), number, "", f"no JSON: {error}"))
+            continue
+        if len(prompt) + len(pair.prefix) + max(len(pair.chosen), len(pair.rejected)) > context:
+            too_long += 1
+        else:
+            by_prompt.setdefault(prompt, []).append(pair)
     refuse(problems)
-    if not groups:
-        raise UserError(f"{path} holds no pairs: expected JSON lines with prompt, chosen and rejected.")
-    return groups
+    if not by_prompt:
+        raise UserError(f"{path} holds no pairs that fit: expected JSON lines with prompt, chosen and rejected.")
+    groups = enumerate(by_prompt.items())
+    return [PairGroup(f"{path.name}/{n}", prompt, tuple(pairs)) for n, (prompt, pairs) in groups], too_long
 
 
-class _Bad(Exception):
-    def __init__(self, field: str, message: str):
-        self.field, self.message = field, message
-
-
-def _group(dialect: Dialect, row: Any, default_id: str) -> PairGroup:
+def _pair(dialect: Dialect, row: Any) -> tuple[tuple[int, ...], TokenPair]:
     if not isinstance(row, Mapping):
-        raise _Bad("", f"expected an object, found {type(row).__name__}")
+        raise RowError("", f"expected an object, found {type(row).__name__}")
     sides = [encode_answer(dialect.chat, dialect.tokenizer, _answer(row, field)) for field in ("chosen", "rejected")]
     shared = next((i for i, (a, b) in enumerate(zip(*sides, strict=False)) if a != b), None)
     if shared is None:
-        raise _Bad("rejected", "is the same answer as chosen")
+        raise RowError("rejected", "is the same answer as chosen")
     try:
         tools = tools_from_json(row.get("tools") or [])
     except (UserError, ValueError, TypeError, KeyError) as error:
-        raise _Bad("tools", str(error)) from error
-    example = Example(str(row.get("id", default_id)), tools, _messages(row), answer="")
-    prompt = dialect.prepare(example).prompt
+        raise RowError("tools", str(error)) from error
+    prompt = dialect.prepare(Example("", tools, _messages(row), answer="")).prompt
     chosen, rejected = map(tuple, sides)
-    return PairGroup(example.id, prompt, (TokenPair(chosen[:shared], chosen[shared:], rejected[shared:]),))
+    return prompt, TokenPair(chosen[:shared], chosen[shared:], rejected[shared:])
 
 
 def _messages(row: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -74,13 +72,13 @@ def _messages(row: Mapping[str, Any]) -> tuple[Message, ...]:
     if isinstance(prompt, str):
         return (Message("user", prompt),)
     if not isinstance(prompt, list) or not prompt:
-        raise _Bad("prompt", f"expected a list of messages or a text, found {type(prompt).__name__}")
+        raise RowError("prompt", f"expected a list of messages or a text, found {type(prompt).__name__}")
     for number, message in enumerate(prompt):
         where = f"prompt[{number}]"
         if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
-            raise _Bad(where, f"expected an object with role, one of {', '.join(_ROLES)}, and content")
+            raise RowError(where, f"expected an object with role, one of {', '.join(_ROLES)}, and content")
         if not isinstance(message.get("content"), str):
-            raise _Bad(f"{where}.content", "expected text")
+            raise RowError(f"{where}.content", "expected text")
     return tuple(Message(message["role"], message["content"]) for message in prompt)
 
 
@@ -89,5 +87,5 @@ def _answer(row: Mapping[str, Any], field: str) -> str:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping):
         value = value[0].get("content")
     if not isinstance(value, str):
-        raise _Bad(field, "expected one assistant message with text")
+        raise RowError(field, "expected one assistant message with text")
     return value

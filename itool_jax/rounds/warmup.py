@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from itool_jax.data.difficulty import difficulty
+from itool_jax.data.difficulty import DIFFICULTIES, difficulty
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.forest import TokenTree, chain
@@ -20,8 +20,6 @@ from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.fit import fit
 from itool_jax.training.objectives import sft
 
-LEVELS = ("easy", "medium", "hard")
-
 
 def command(run: RunDirectory) -> None:
     warmup(Session(run))
@@ -31,7 +29,7 @@ def warmup(session: Session) -> StageResult:
     """Does the stages warmup/easy, warmup/medium and warmup/hard; each starts from the one before."""
     digest, before = session.model.digests["model"], None
     result = None
-    for level in LEVELS:
+    for level in DIFFICULTIES:
         result = _warm_up_on(session, level, before, digest)
         digest, before = result.digests["checkpoint"], result
     assert result is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from itool_jax.errors import UserError
+from itool_jax.forest import bucket
 from itool_jax.models.decoder import KVCache, empty_cache
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import BATCH, batch_divisor, make_mesh, shard
@@ -86,18 +88,18 @@ class Growth(Protocol):
     def requests(self) -> Sequence[Request]: ...
 
 
-Finished = tuple[Growth, Request, list[Sample]]
+Finished = tuple[Any, Request, list[Sample]]  # the growth comes back as what it is
 
 
 @dataclass
 class SamplerStats:
-    """Counts over the life of a sampler."""
+    """Counts over the life of a sampler; `retired` are the growths that ended because their arena was full."""
 
     tokens: int = 0
     rounds: int = 0
     slot_steps: int = 0
     compactions: int = 0
-    retired: list[int] = field(default_factory=list)
+    retired: list[Growth] = field(default_factory=list)
 
     @property
     def occupancy(self) -> float:
@@ -136,10 +138,11 @@ def _jobs(requests: Sequence[Request]) -> list[_Job]:
     return jobs
 
 
-def bucket(length: int) -> int:
-    """The smallest of 32, 48, 64, 96, 128, 192, ... that holds `length`: few shapes to compile, little padding."""
-    power = max(32, 1 << (length - 1).bit_length())
-    return power * 3 // 4 if length <= power * 3 // 4 and power > 32 else power
+def _unfinished(tree: _Tree) -> list[Finished]:
+    """What a retired tree's waiting requests have got so far, where that is anything."""
+    requests = {id(job.results): (job.request, job.results) for job in tree.waiting}
+    got = [(request, [sample for sample in results if sample is not None]) for request, results in requests.values()]
+    return [(tree.growth, request, samples) for request, samples in got if samples]
 
 
 class TreeSampler:
@@ -149,8 +152,9 @@ class TreeSampler:
         self.cfg, self.stats = cfg, SamplerStats()
         self._mesh = mesh or make_mesh()
         if cfg.trees % batch_divisor(self._mesh):
-            raise ValueError(
-                f"{cfg.trees} trees do not divide over {batch_divisor(self._mesh)} devices of (data, fsdp)"
+            raise UserError(
+                f"{cfg.trees} trees (config.round.search.trees, config.evaluate.slots) do not divide over the "
+                f"{batch_divisor(self._mesh)} devices of mesh data x fsdp: choose a multiple."
             )
         self._policy = policy.replace(  # pyright: ignore
             params=shard(policy.params, self._mesh, only=("tensor",)),
@@ -162,6 +166,7 @@ class TreeSampler:
         self._slots = idle_slots(cfg.trees, cfg.branches, cfg.arena_columns)
         self._prompt_length = np.zeros(cfg.trees, np.int32)
         self._trees: list[_Tree | None] = [None] * cfg.trees
+        self._partial: list[Finished] = []
 
     def grow(self, growths: Iterable[Growth], receive: Callable[[list[Finished]], None]) -> Iterator[Growth]:
         """Grows trees to their ends, T at a time, and yields each as it ends.
@@ -194,20 +199,22 @@ class TreeSampler:
 
     def _admit(self, newcomers: list[tuple[int, Growth]]) -> None:
         cfg = self.cfg
-        longest = max(len(growth.prompt) for _, growth in newcomers)
-        if longest > cfg.prompt_columns:
-            raise ValueError(f"a prompt of {longest} tokens does not fit {cfg.prompt_columns} prompt columns")
-        width = min(cfg.prompt_columns, bucket(longest))
-        group = max(batch_divisor(self._mesh), min(8, cfg.trees))
-        for start in range(0, len(newcomers), group):
-            tokens = np.zeros((group, width), np.int32)
-            places = np.full(group, cfg.trees, np.int32)
-            for row, (place, growth) in enumerate(newcomers[start : start + group]):
-                length = len(growth.prompt)
-                tokens[row, :length], places[row] = growth.prompt, place
-                self._prompt_length[place] = length
-                self._trees[place] = _Tree(growth, TreeColumns(cfg.arena_columns), [], {})
-            self._arena = prefill(self._policy, self._arena, self._rows(tokens), jnp.asarray(places))
+        by_width: dict[int, list[tuple[int, Growth]]] = {}
+        for place, growth in newcomers:
+            length = len(growth.prompt)
+            if length > cfg.prompt_columns:
+                raise ValueError(f"a prompt of {length} tokens does not fit {cfg.prompt_columns} prompt columns")
+            by_width.setdefault(min(cfg.prompt_columns, bucket(length)), []).append((place, growth))
+            self._prompt_length[place] = length
+            self._trees[place] = _Tree(growth, TreeColumns(cfg.arena_columns), [], {})
+        group = batch_divisor(self._mesh)  # one size for all, so that a prompt's bits do not depend on its company
+        for width, alike in by_width.items():
+            for start in range(0, len(alike), group):
+                tokens = np.zeros((group, width), np.int32)
+                places = np.full(group, cfg.trees, np.int32)
+                for row, (place, growth) in enumerate(alike[start : start + group]):
+                    tokens[row, : len(growth.prompt)], places[row] = growth.prompt, place
+                self._arena = prefill(self._policy, self._arena, self._rows(tokens), jnp.asarray(places))
 
     def _assign(self) -> None:
         """Puts waiting jobs into idle slots, with columns of their own; makes room or retires where there are none."""
@@ -222,7 +229,8 @@ class TreeSampler:
             tree = self._trees[place]
             assert tree is not None
             if not self._assign_tree(place, tree) and not tree.running:
-                self.stats.retired.append(tree.growth.key)
+                self.stats.retired.append(tree.growth)
+                self._partial += _unfinished(tree)
                 tree.waiting.clear()
                 tree.retired = True
 
@@ -262,9 +270,10 @@ class TreeSampler:
         self.stats.compactions += len(places)
 
     def _decode(self) -> list[Finished]:
-        """One round on the device; returns the requests whose last sample came."""
+        """One round on the device; returns the requests whose last sample came, or whose tree was retired."""
+        partial, self._partial = self._partial, []
         if not self._slots.active.any():
-            return []
+            return partial
         slots = Slots(*(self._rows(array) for array in self._slots))
         self._arena, result = decode_round(
             self._policy,
@@ -280,7 +289,7 @@ class TreeSampler:
         self.stats.rounds += 1
         self.stats.tokens += int(result.count.sum())
         self.stats.slot_steps += int(result.count.max()) * result.count.size
-        return [done for place in range(self.cfg.trees) for done in self._collect(place, result)]
+        return partial + [done for place in range(self.cfg.trees) for done in self._collect(place, result)]
 
     def _collect(self, place: int, result) -> Iterator[Finished]:
         tree = self._trees[place]

@@ -58,10 +58,18 @@ class PairReader:
     """Reads the pairs of one example's trees; `removed` counts what each filter took away."""
 
     def __init__(
-        self, cfg: PairConfig, example: Example, truth: Sequence[Sequence[int]], decode: Callable[[Sequence[int]], str]
+        self,
+        cfg: PairConfig,
+        example: Example,
+        truth: Sequence[Sequence[int]],
+        decode: Callable[[Sequence[int]], str],
+        best_reward: float = 1.0,
     ):
-        """`truth` is the ground-truth answer as fragments of token ids; `decode` turns answer ids into text."""
-        self.cfg, self.example, self.decode = cfg, example, decode
+        """`truth` is the ground-truth answer as fragments of token ids; `decode` turns answer ids into text.
+
+        best_reward is the largest R there is, 1 + w_C: the value of a ground-truth fragment that was never sampled.
+        """
+        self.cfg, self.example, self.decode, self.best_reward = cfg, example, decode, best_reward
         self.removed: Counter[str] = Counter()
         self._truth: dict[tuple[int, ...], tuple[int, ...]] = {}
         path: tuple[int, ...] = ()
@@ -113,14 +121,15 @@ class PairReader:
             return None
         fragment = self._truth[path]
         same = next((c for c in tree.nodes[node].children if tree.nodes[c].tokens == fragment), -1)
-        return _Candidate(fragment, 1.0, same, "ground_truth")
+        return _Candidate(fragment, self.best_reward, same, "ground_truth")
 
     def _proven_wrong(self, child: Node, path: tuple[int, ...]) -> bool:
         """Whether a child without a right sample is wrong beyond doubt, not by one unlucky roll-out.
 
-        It is where its fragment completes the answer, or fills a slot as no right answer does, or two samples failed.
+        It is where its fragment completes the answer or fills a slot as no right answer does, or two finished samples
+        through it failed.
         """
-        if child.end == "stop" or child.visits >= 2:
+        if child.end == "stop" or child.finished >= 2:
             return True
         _, comparison = read_prefix(self.example, self.decode((*path, *child.tokens)))
         return any(slot.error is not None and slot.predicted is not ABSENT for slot in comparison.slots)

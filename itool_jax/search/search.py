@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
 from itool_jax.search.fragments import fragment_cuts
 from itool_jax.search.rewards import Grade, grade_answer, grade_prefix
-from itool_jax.search.self_evaluation import self_evaluate
+from itool_jax.search.self_evaluation import SelfEvaluator
 from itool_jax.search.tree import Fragment, SearchConfig, SearchTree
 
 
@@ -39,6 +38,7 @@ class SearchGrowth:
     tree: SearchTree
     sampling: SamplingConfig
     grades: dict[tuple[int, ...], Grade] = field(default_factory=dict)
+    opinions: dict[tuple[int, ...], float] = field(default_factory=dict)
 
     @property
     def key(self) -> int:
@@ -58,22 +58,22 @@ class SearchGrowth:
 
 
 class Search:
-    """Grows and grades trees; `counts` adds up what was sampled and how it was graded."""
+    """Grows trees and grades their samples."""
 
-    def __init__(
-        self,
-        policy: Policy,
-        dialect: Dialect,
-        tree_cfg: SearchConfig,
-        sampling: SamplingConfig,
-        *,
-        row_tokens: int,
-        rows: int,
-    ):
-        """Self-evaluation reads batches of `rows` x `row_tokens` tokens; a tree that does not fit raises ValueError."""
-        self.policy, self.dialect, self.tree_cfg, self.sampling = policy, dialect, tree_cfg, sampling
-        self.counts: Counter[str] = Counter()
-        self._row_tokens, self._rows = row_tokens, rows
+    def __init__(self, policy: Policy, dialect: Dialect, tree_cfg: SearchConfig, sampling: SamplingConfig):
+        self.dialect, self.tree_cfg, self.sampling = dialect, tree_cfg, sampling
+        self._evaluator = SelfEvaluator(
+            policy, dialect, tree_cfg.samples, sampling.answer_tokens, sampling.self_eval_orderings
+        )
+
+    def tokens_needed(self, prepared: Prepared) -> int:
+        """The longest sequence that the search of this example makes the model read."""
+        longest = len(prepared.prompt) + self.sampling.answer_tokens
+        return max(longest, self._evaluator.longest_path(prepared)) if self.sampling.self_eval_weight else longest
+
+    def reserve(self, examples: Sequence[Prepared]) -> None:
+        """Fixes the shapes of self-evaluation for these examples; a resumed search names all of them again."""
+        self._evaluator.reserve(examples)
 
     def run(self, sampler: TreeSampler, examples: Sequence[Prepared]) -> Iterator[SearchGrowth]:
         """Yields every example's growth when its tree has ended."""
@@ -91,50 +91,41 @@ class Search:
         for (growth, request, samples, grades), cs in zip(graded, opinions, strict=True):
             for sample, grade, c in zip(samples, grades, cs, strict=True):
                 self._enter(growth, request, sample, grade, c)
+            growth.tree.end_expansion()
 
     def _grades(self, growth, request: Request, samples: Sequence[Sample]) -> list[Grade]:
         grades = []
         for sample in samples:
-            self.counts["samples"] += 1
             if sample.end == "budget":
-                self.counts["truncated"] += 1
                 grades.append(Grade(0.0, False))
                 continue
             answer = (*request.path, *sample.tokens)
             grade = growth.grades.get(answer)
             if grade is None:
                 grade = growth.grades[answer] = grade_answer(growth.prepared.example, self.dialect.text(answer))
-            self.counts["right"] += grade.right
             grades.append(grade)
         return grades
 
     def _opinions(self, finished: Sequence[Finished]) -> list[list[float]]:
         """C of every sample; 0 for truncated ones, and everywhere where self-evaluation weighs nothing."""
-        opinions = [[0.0] * len(samples) for _, _, samples in finished]
         if not self.sampling.self_eval_weight:
-            return opinions
-        asked = [
-            (f, [n for n, sample in enumerate(samples) if sample.end == "stop"])
-            for f, (_, _, samples) in enumerate(finished)
+            return [[0.0] * len(samples) for _, _, samples in finished]
+        answers = [
+            [(*request.path, *sample.tokens) if sample.end == "stop" else None for sample in samples]
+            for _, request, samples in finished
         ]
-        asked = [(f, numbers) for f, numbers in asked if numbers]
-        answered = []
-        for f, numbers in asked:
-            growth, request, samples = finished[f]
-            texts = [self.dialect.text((*request.path, *samples[n].tokens)) for n in numbers]
-            answered.append((growth.prepared, texts))  # pyright: ignore[reportAttributeAccessIssue]
-        scores = self_evaluate(
-            self.policy,
-            answered,
-            self.dialect,
-            row_tokens=self._row_tokens,
-            rows=self._rows,
-            orderings=self.sampling.self_eval_orderings,
-        )
-        for (f, numbers), values in zip(asked, scores, strict=True):
-            for n, value in zip(numbers, values, strict=True):
-                opinions[f][n] = value
-        return opinions
+        asked = [
+            (growth, sorted({a for a in own if a is not None and a not in growth.opinions}))
+            for (growth, _, _), own in zip(finished, answers, strict=True)
+        ]
+        asked = [(growth, own) for growth, own in asked if own]
+        scores = self._evaluator.grade([(growth.prepared, [a[:-1] for a in own]) for growth, own in asked])
+        for (growth, own), values in zip(asked, scores, strict=True):
+            growth.opinions.update(zip(own, values, strict=True))
+        return [
+            [0.0 if a is None else growth.opinions[a] for a in own]
+            for (growth, _, _), own in zip(finished, answers, strict=True)
+        ]
 
     def _enter(self, growth, request: Request, sample: Sample, grade: Grade, opinion: float) -> None:
         tree: SearchTree = growth.tree
@@ -154,5 +145,4 @@ class Search:
                     text = self.dialect.text(tree.path(index))
                     tree.nodes[index].reward = grade_prefix(growth.prepared.example, text)
         reward = 0.0 if sample.end == "budget" else grade.score + self.sampling.self_eval_weight * opinion
-        self.counts["merged"] += len(tree.nodes) == known
         tree.backup(leaf, reward, grade.right)

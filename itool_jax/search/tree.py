@@ -45,6 +45,7 @@ class Node:
     prior       p(a|s) of that fragment
     visits      N, samples that passed or ended here;  total: W, the sum of their rewards
     expansions  E, expansions that started here
+    finished    samples among the visits that ended by themselves, not at their budget
     right       a strictly right sample passed or ended here
     end         None for an inner node, else what ended the answer here; `reward` is then R of the leaf
     """
@@ -57,6 +58,7 @@ class Node:
     reward: float = 0.0
     visits: int = 0
     total: float = 0.0
+    finished: int = 0
     expansions: int = 0
     closed: bool = False
     right: bool = False
@@ -110,27 +112,35 @@ class SearchTree:
 
     def _add(self, parent: int, fragment: Fragment, end: End | None) -> int:
         prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
-        depth = self.nodes[parent].depth + 1
-        too_deep = bool(self.cfg.max_depth) and depth >= self.cfg.max_depth
-        node = Node(parent, fragment.tokens, prior, depth, end, closed=end is not None or too_deep)
-        self.nodes.append(node)
+        self.nodes.append(Node(parent, fragment.tokens, prior, self.nodes[parent].depth + 1, end))
         self.nodes[parent].children.append(len(self.nodes) - 1)
         return len(self.nodes) - 1
 
     def backup(self, leaf: int, reward: float, right: bool) -> None:
-        """Adds one visit and the leaf's reward to every node from the leaf up to the root, and closes what is done."""
+        """Adds one visit and the leaf's reward to every node from the leaf up to the root."""
         self.nodes[leaf].reward = reward
+        finished = self.nodes[leaf].end == "stop"
         while leaf >= ROOT:
             node = self.nodes[leaf]
             node.visits += 1
             node.total += reward
+            node.finished += finished
             node.right |= right
-            self._close_if_done(node)
             leaf = node.parent
 
-    def _close_if_done(self, node: Node) -> None:
-        if node.children and node.expansions >= self.cfg.expansions_max:
-            node.closed |= all(self.nodes[child].closed for child in node.children)
+    def end_expansion(self) -> None:
+        """Says anew which nodes are closed, once all samples of an expansion are in.
+
+        Leaves and over-deep nodes are; an inner node is when all its children are and its expansions are spent.
+        """
+        cfg = self.cfg
+        for node in reversed(self.nodes):
+            spent = bool(node.children) and node.expansions >= cfg.expansions_max
+            node.closed = (
+                node.end is not None
+                or 0 < cfg.max_depth <= node.depth
+                or (spent and all(self.nodes[child].closed for child in node.children))
+            )
 
     def begin_expansion(self) -> tuple[int, int]:
         """Selects a node and counts an expansion there; returns it and how many it had before."""

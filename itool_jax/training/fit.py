@@ -99,7 +99,7 @@ class _LateReport:
         if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
             raise UserError(
                 f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
-                "Lower the learning rate or the clip norm; the same command goes on from the last checkpoint."
+                "Start in another --workdir with a lower learning rate or clip norm."
             )
         now = time.monotonic()
         values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
