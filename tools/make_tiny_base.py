@@ -1,6 +1,6 @@
 """Makes the base model of the quickstart: a decoder of a million parameters that has read a stream of the tool world.
 
-    python tools/make_tiny_base.py --out=FOLDER [--conversations=40000] [--seed=7]
+    python tools/make_tiny_base.py --out=FOLDER [--conversations=90000] [--seed=7]
 
 The stream comes from another seed than any config's training or held-out data, and no conversation is read twice. The
 same arguments on the same number of devices give the same bits.
@@ -38,13 +38,13 @@ ROW_TOKENS = 256
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer and the policy")
-    parser.add_argument("--conversations", type=int, default=40_000)
+    parser.add_argument("--conversations", type=int, default=90_000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--shares", default="easy=3,medium=3,hard=4", help="mixture of difficulties")
+    parser.add_argument("--shares", default="easy=4,medium=3,hard=3", help="mixture of difficulties")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--prompt-weight", type=float, default=0.0, help="what a prompt's token counts against 1")
-    parser.add_argument("--rows", type=int, default=16, help="rows of 256 tokens in a batch")
-    parser.add_argument("--eval-every", type=int, default=250)
+    parser.add_argument("--prompt-weight", type=float, default=0.1, help="what a prompt's token counts against 1")
+    parser.add_argument("--rows", type=int, default=8, help="rows of 256 tokens in a batch")
+    parser.add_argument("--eval-every", type=int, default=500)
     options = parser.parse_args()
     shares = {level: float(share) for level, share in (part.split("=") for part in options.shares.split(","))}
 
