@@ -19,7 +19,7 @@ def get_config(mode: str = "") -> ConfigDict:
     config.data.toolworld.heldout = 250
     config.warmup.update(learning_rate=1e-3, rows=8)
     config.warmup.epochs.update(easy=1, medium=1, hard=3)
-    config.round.search.update(trees=64, answer_tokens=96)
+    config.round.search.update(trees=64, answer_tokens=96, arena_tokens=768)
     config.round.prefer.update(learning_rate=1e-4, rows=8, row_tokens=512, sft_weight=0.2)
     config.evaluate.update(answer_tokens=128, slots=64)
     if mode == "smoke":

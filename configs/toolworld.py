@@ -20,7 +20,7 @@ def get_config(mode: str = "") -> ConfigDict:
     config.warmup.update(learning_rate=1e-3, rows=8, eval_every=150)
     config.warmup.epochs.update(easy=1, medium=2, hard=4)
     config.round.select.share = 0.3
-    config.round.search.update(samples=3, iterations=5, trees=64, answer_tokens=96, arena_tokens=512)
+    config.round.search.update(samples=3, iterations=5, trees=64, answer_tokens=96, arena_tokens=768)
     config.round.prefer.update(learning_rate=1e-4, rows=8, row_tokens=512, epochs=2, sft_weight=0.2)
     config.evaluate.update(answer_tokens=128, slots=64)
     if mode == "smoke":

@@ -12,6 +12,7 @@ OPEN_MAPPINGS = ("data.heldout", "round_overrides")
 # What may stand at a key that takes a name.
 CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
+    "model.remat": ("", "none", "dots", "full"),
     "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
     "data.chat": ("compact", "chatml"),
     "round.prefer.loss": ("simpo", "dpo"),
@@ -79,6 +80,7 @@ def _model() -> ConfigDict:
             "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
             "vocab_size": 768,  # size of a tokenizer trained on the data
             "dtype": "float32",  # of activations and of frozen parameters; what is trained, and losses, are float32
+            "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's choice
             "lora_rank": 0,  # rank of the adapters on all linear layers; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
         }

@@ -39,9 +39,6 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         return self._backend.encode(text, add_special_tokens=False).ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._backend.encode_batch(list(texts), add_special_tokens=False)]
-
     def decode(self, ids: Iterable[int]) -> str:
         """Text of a turn: without the end-of-turn tokens that close it, any other special token by its name.
 

@@ -16,7 +16,7 @@ from itool_jax.data.example import Example
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.models.config import LoraConfig, preset
 from itool_jax.models.load import load_model
-from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy
+from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, with_remat
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
@@ -53,7 +53,8 @@ def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer
     cfg = config.model
     policy = load_policy(folder / "base")
     tokenizer = Tokenizer.load(folder / "tokenizer")
-    policy = Policy(policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype)), policy.params)
+    decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
+    policy = with_remat(Policy(decoder, policy.params), cfg.remat or preset(cfg.preset).remat)
     if cfg.lora_rank:
         frozen = jax.tree.map(lambda leaf: leaf.astype(cfg.dtype), policy.params)
         policy = add_adapters(Policy(policy.decoder, frozen), LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)

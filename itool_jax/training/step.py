@@ -21,12 +21,11 @@ PyTree = Any
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls by cosine to a `final_fraction` of it."""
+    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls to 0 by cosine."""
 
     learning_rate: float
     steps: int
     warmup_fraction: float = 0.1
-    final_fraction: float = 0.0
     weight_decay: float = 0.0
     clip: float = 1.0
     b2: float = 0.95
@@ -38,7 +37,6 @@ class OptimizerConfig:
             self.learning_rate,
             warmup,
             max(self.steps, 1),
-            self.learning_rate * self.final_fraction,
         )
 
 
