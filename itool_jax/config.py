@@ -18,6 +18,17 @@ CHOICES = {
     "round.prefer.loss": ("simpo", "dpo"),
 }
 
+# Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
+MINIMUMS = {
+    **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots"), 1),
+    **dict.fromkeys(("samples", "iterations", "expansions_max", "trees", "arena_tokens", "self_eval_orderings"), 1),
+    **dict.fromkeys(("fsdp", "tensor", "vocab_size"), 1),
+    "data": -1,
+    **dict.fromkeys(("temperature", "top_p", "beta", "lora_alpha"), 1e-6),
+}
+# Numbers that may not pass 1, by the last part of the key, beside all whose name ends in "share".
+AT_MOST_ONE = ("top_p", "warmup_fraction")
+
 
 def default_config() -> ConfigDict:
     """Every key there is, with its default. Config files start from this and change what they need."""
@@ -60,8 +71,13 @@ def check_mode(mode: str, known: tuple[str, ...]) -> None:
 
 def round_config(config: ConfigDict, index: int) -> ConfigDict:
     """The settings of round `index`: `config.round` with `config.round_overrides.round_NNN` laid over it."""
+    return resolve_round(config, round_name(index))
+
+
+def resolve_round(config: ConfigDict, name: str) -> ConfigDict:
+    """`config.round` with the overrides of this name, if there are any, laid over it."""
     resolved = config.round.copy_and_resolve_references()
-    overrides = config.round_overrides.get(round_name(index))
+    overrides = config.round_overrides.get(name)
     if overrides is not None:
         resolved.update(overrides)
     return resolved.lock()

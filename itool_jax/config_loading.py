@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import math
 import re
 import runpy
 import traceback
@@ -14,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import CHOICES, OPEN_MAPPINGS, default_config
+from itool_jax.config import AT_MOST_ONE, CHOICES, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
 from itool_jax.errors import UserError
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
@@ -35,6 +36,7 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     check_config(config, where=file)
     for override in overrides:
         _apply(config, override)
+    _check_together(config, where=file)
     return _seal(config)
 
 
@@ -52,7 +54,7 @@ def check_config(config: Any, where: str) -> None:
 
 
 def check_value(key: str, value: Any, where: str) -> None:
-    """Raises UserError where the key is unknown, or where the value has the wrong type or is none of its choices."""
+    """Raises UserError where the key is unknown, or where the value has the wrong type or is not one of those allowed."""
     default = _default_at(key, where)
     if not _fits(value, default):
         raise _wrong_type(key, default, repr(value), where)
@@ -60,8 +62,29 @@ def check_value(key: str, value: Any, where: str) -> None:
     choices = CHOICES.get(key_in_tree)
     if choices and value not in choices:
         raise UserError(f"{where}: config.{key} is {value!r}; expected one of {', '.join(map(repr, choices))}")
-    if key_in_tree.endswith("share") and not 0 <= value <= 1:
-        raise UserError(f"{where}: config.{key} is {value}; expected a share between 0 and 1")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_range(key_in_tree, key, value, where)
+
+
+def _check_range(key_in_tree: str, key: str, value: float, where: str) -> None:
+    name = key_in_tree.rpartition(".")[2]
+    share = name.endswith("share")
+    least = MINIMUMS.get(name, 0)
+    most = 1.0 if share or name in AT_MOST_ONE or key_in_tree == "round.search.gamma" else math.inf
+    if not least <= value <= most or math.isinf(value):
+        wanted = "a share between 0 and 1" if share else f"at least {least}" + (", at most 1" if most == 1.0 else "")
+        raise UserError(f"{where}: config.{key} is {value}; expected {wanted}")
+
+
+def _check_together(config: ConfigDict, where: str) -> None:
+    """Raises UserError where keys that are fine by themselves do not go together."""
+    for name in ("", *config.round_overrides):
+        search = resolve_round(config, name).search
+        if search.arena_tokens < search.answer_tokens:
+            raise UserError(
+                f"{where}: config.round.search.arena_tokens is {search.arena_tokens}, less than the "
+                f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
+            )
 
 
 @functools.cache
@@ -169,7 +192,8 @@ def _read(key: str, text: str, default: Any) -> Any:
         if isinstance(default, bool):
             return _TRUTH[text.lower()]
         if isinstance(default, tuple):
-            return tuple(part.strip() for part in text.split(",") if part.strip())
+            items = text[1:-1] if text[:1] + text[-1:] in ("()", "[]") else text
+            return tuple(part.strip("'\" ") for part in items.split(",") if part.strip())
         return type(default)(text)
     except (KeyError, ValueError):
         raise _wrong_type(key, default, repr(text), _COMMAND_LINE) from None

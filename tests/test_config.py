@@ -95,6 +95,11 @@ def test_a_key_like_no_other_says_where_the_keys_are():
         override("zzzzzzz=1")
 
 
+@pytest.mark.parametrize("text", ["hard,easy", "('hard', 'easy')", '["hard", "easy"]', "hard, easy,"])
+def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
+    assert override(f"evaluate.sets={text}").evaluate.sets == ("hard", "easy")
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -108,6 +113,17 @@ def test_a_key_like_no_other_says_where_the_keys_are():
         ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo'"),
         ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo'"),
         ("data.warmup_share=1.5", "expected a share between 0 and 1"),
+        ("warmup.rows=0", "config.warmup.rows is 0; expected at least 1"),
+        ("warmup.epochs.easy=-1", "config.warmup.epochs.easy is -1; expected at least 0"),
+        ("round.prefer.checkpoint_every=0", "expected at least 1"),
+        ("round_overrides.round_001.search.samples=0", "expected at least 1"),
+        ("round.search.temperature=0", "config.round.search.temperature is 0.0; expected at least 1e-06"),
+        ("round.search.top_p=1.5", "expected at least 1e-06, at most 1"),
+        ("round.search.gamma=1.5", "expected at least 0, at most 1"),
+        ("warmup.learning_rate=nan", "config.warmup.learning_rate is nan"),
+        ("warmup.learning_rate=inf", "config.warmup.learning_rate is inf"),
+        ("mesh.data=-2", "expected at least -1"),
+        ("round.search.arena_tokens=32", "arena_tokens is 32, less than the 96 answer_tokens"),
     ],
 )
 def test_a_value_of_another_kind_says_what_was_expected_and_found(setting, message):
@@ -187,10 +203,10 @@ def test_a_round_differs_where_its_overrides_say_so():
 @settings(max_examples=30)
 @given(st.data())
 def test_any_config_survives_json(data):
-    """Whatever values the keys take, the JSON form gives them back with their types, and differs where they do."""
+    """Whatever allowed values the keys take, the JSON form gives them back with their types, and differs where they do."""
     values = {
-        int: st.integers(),
-        float: st.floats(allow_nan=False, allow_infinity=False),
+        int: st.integers(min_value=1),
+        float: st.floats(0, 1).map(lambda x: max(x, 1e-6)),
         bool: st.booleans(),
         str: st.text(),
         tuple: st.lists(st.text()).map(tuple),
