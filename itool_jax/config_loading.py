@@ -54,7 +54,7 @@ def check_config(config: Any, where: str) -> None:
 
 
 def check_value(key: str, value: Any, where: str) -> None:
-    """Raises UserError where the key is unknown, or where the value has the wrong type or is not one of those allowed."""
+    """Raises UserError where the key is unknown, where the value has the wrong type, and where it is not allowed."""
     default = _default_at(key, where)
     if not _fits(value, default):
         raise _wrong_type(key, default, repr(value), where)

@@ -203,7 +203,7 @@ def test_a_round_differs_where_its_overrides_say_so():
 @settings(max_examples=30)
 @given(st.data())
 def test_any_config_survives_json(data):
-    """Whatever allowed values the keys take, the JSON form gives them back with their types, and differs where they do."""
+    """Whatever allowed values the keys take, the JSON form gives them back, typed, and differs where they do."""
     values = {
         int: st.integers(min_value=1),
         float: st.floats(0, 1).map(lambda x: max(x, 1e-6)),

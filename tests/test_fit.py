@@ -11,6 +11,7 @@ from itool_jax.errors import UserError
 from itool_jax.models.policy import init_policy
 from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
 from itool_jax.training.dataset import batched
+from itool_jax.training.fit import FitConfig, fit
 from itool_jax.training.objectives import sft
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
 from tests.test_mesh import CFG, one_device, sft_rows, train
@@ -55,3 +56,20 @@ def test_the_step_compiles_once(sizes):
         for _ in range(3):
             state, _ = step(state, frozen, batch)
     assert step._cache_size() == 1 and int(state.step) == 3
+
+
+def test_every_step_reports_its_rate_and_what_it_read(tmp_path):
+    rows = sft_rows()
+    batches = batched(rows, epochs=2, rows_per_step=8, accumulate=2, seed=3)
+    optimizer = OptimizerConfig(1e-3, steps=len(batches), warmup_fraction=0.5)
+    seen = {}
+    fit(init_policy(CFG, 0), sft, batches, FitConfig(optimizer), one_device(), tmp_path, seen.__setitem__)
+    steps = len(batches)
+    rates = [seen[step]["learning_rate"] for step in range(1, steps + 1)]
+    peak = int(np.argmax(rates))
+    assert 0 < peak < steps - 1
+    np.testing.assert_allclose(max(rates), 1e-3, rtol=1e-6)
+    assert rates[: peak + 1] == sorted(rates[: peak + 1]) and rates[peak:] == sorted(rates[peak:])[::-1]
+    forests = [rows[row] for row in range(len(rows))]
+    real = sum(int(np.sum(forest.node < forest.select.shape[-1])) for forest in forests)
+    assert sum(metrics["tokens"] for metrics in seen.values()) == 2 * real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,14 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from itool_jax.cli import main
 from itool_jax.config_loading import load_config
+from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.rounds.inputs import training_examples
 from itool_jax.rounds.run_directory import open_run
@@ -114,6 +117,56 @@ def test_stages_one_by_one_give_what_the_whole_run_gives(finished, tmp_path):
     assert checkpoints_and_files(tmp_path / "steps") == checkpoints_and_files(finished)
 
 
+def test_the_other_switches_go_through_the_loop(tmp_path):
+    """LoRA, DPO with an SFT term, graded inner nodes, self-evaluation, round overrides, one's own JSONL, two rounds."""
+    files = {name: tmp_path / f"{name}.jsonl" for name in ("train", "mine")}
+    for seed, path in enumerate(files.values()):
+        examples = ToolWorld(seed).mixture({"easy": 1.0, "medium": 1.0, "hard": 1.0}, 40 if path.stem == "train" else 6)
+        path.write_text("".join(json.dumps(example_to_json(example)) + "\n" for example in examples))
+    changes = {
+        "data.source": "jsonl",
+        "data.folder": tmp_path,
+        "data.train": "train.jsonl",
+        "data.heldout.mine": "mine.jsonl",
+        "model.lora_rank": 4,
+        "mesh.fsdp": 2,
+        "rounds": 2,
+        "round.search.gamma": 0.9,
+        "round.search.self_eval_weight": 0.2,
+        "round.search.arena_tokens": 256,
+        "round.prefer.loss": "dpo",
+        "round.prefer.beta": 0.1,
+        "round.prefer.sft_weight": 0.3,
+        "round_overrides.round_001.search.iterations": 1,
+    }
+    workdir = tmp_path / "run"
+    assert run_cli("run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**changes)) == 0
+    trees = [list(read_records(workdir / name / "trees/00000.jsonl.zst")) for name in ("round_000", "round_001")]
+    expansions = [max(tree["nodes"][0]["visits"] for tree in round_trees) for round_trees in trees]
+    assert expansions[0] > expansions[1] == 3
+    assert all(0 <= node["reward"] <= 1.2 for tree in trees[0] for node in tree["nodes"] if node.get("reward"))
+    assert set(json.loads((workdir / "round_001/eval/summary.json").read_text())["sets"]) == {"mine"}
+    with open_run(workdir, None) as run:
+        adapted = Session(run).policy("round_001").adapters
+        before = Session(run).policy("warmup").adapters
+    assert any(
+        np.any(np.asarray(a) != np.asarray(b)) for a, b in zip(*map(jax.tree.leaves, (adapted, before)), strict=True)
+    )
+
+
+def test_the_study_adds_controls_to_a_run(finished, tmp_path, capsys):
+    shutil.copytree(finished, tmp_path / "seed_0")
+    figures = tmp_path / "figures.json"
+    study = runpy.run_path("tools/study_gain.py")["main"]
+    arguments = [f"--config={CONFIG}", f"--workdir={tmp_path}", "--seeds=0", f"--json={figures}", *overrides()]
+    assert study(arguments) == 0
+    by_name = json.loads(figures.read_text())["0"]
+    assert list(by_name) == ["base", "warmup", "round_000", "control/round_000", "control_third_rate/round_000"]
+    stages = json.loads((tmp_path / "seed_0/manifest.json").read_text())["stages"]
+    assert stages["control/round_000"]["summary"]["steps"] >= 1
+    assert "control_third_rate" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path):
     workdir = tmp_path / "killed"
@@ -136,8 +189,6 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path
 
 
 def assert_same_weights(ours, theirs, our_run, their_run):
-    import jax
-
     policies = []
     for folder, run in ((ours, our_run), (theirs, their_run)):
         with open_run(run, None) as opened:

@@ -182,7 +182,7 @@ def test_toolace_sharegpt_conversation(tmp_path):
         extra="Today is Monday.",
     )
     first, second, third = read_source("toolace", written(tmp_path, [row])).items
-    assert [example.id for example in (first, second, third)] == [f"toolace/1/{turn}" for turn in (1, 2, 3)]
+    assert [example.id for example in (first, second, third)] == [f"toolace/rows/1/{turn}" for turn in (1, 2, 3)]
     trends = ToolCall("Market Trends API", {"country": "us", "top": 3})
     assert first.calls == (trends,)
     assert first.messages == (Message("system", "Today is Monday."), Message("user", "Trends?"))
@@ -210,7 +210,7 @@ def test_original_toolace_layout(tmp_path):
         ToolCall("Market Trends API", {"country": "us", "open": True}),
         ToolCall("Croatia Songs API"),
     )
-    assert first.id == "toolace/2/1"
+    assert first.id == "toolace/data/2/1"
     assert first.messages == (Message("user", "Trends?"),)
     assert [message.role for message in second.messages] == ["user", "assistant", "tool"]
 
@@ -266,7 +266,7 @@ def test_malformed_toolace_row_is_named_counted_and_skipped_only_on_request(tmp_
     with pytest.raises(UserError, match=rf"^1 bad row: {re.escape(str(path))}, row 2"):
         read_source("toolace", path)
     rows = read_source("toolace", path, skip_bad=True)
-    assert [example.id for example in rows.items] == ["toolace/1/1", "toolace/3/1"]
+    assert [example.id for example in rows.items] == ["toolace/rows/1/1", "toolace/rows/3/1"]
     assert [(problem.row, problem.field) for problem in rows.problems] == [(2, field)]
 
 

@@ -67,7 +67,11 @@ def main() -> None:
             init_policy(preset("tiny"), options.seed),
             sft,
             batches,
-            FitConfig(OptimizerConfig(options.learning_rate, len(batches)), 500, options.eval_every),
+            FitConfig(
+                OptimizerConfig(options.learning_rate, steps=len(batches)),
+                checkpoint_every=500,
+                eval_every=options.eval_every,
+            ),
             make_mesh(),
             options.out.with_name(options.out.name + ".training"),
             lambda step, metrics: (

@@ -16,6 +16,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,11 @@ from itool_jax.rounds.chain import WARMUP
 from itool_jax.rounds.evaluate import answer_sets
 from itool_jax.rounds.run_directory import RunDirectory, open_run
 from itool_jax.rounds.session import Session, policy_digest
-from itool_jax.rounds.settings import rows_per_step
+from itool_jax.rounds.settings import fit_config, rows_per_step
 from itool_jax.rounds.stage import Stage
 from itool_jax.training.dataset import SftRows, batched
-from itool_jax.training.fit import FitConfig, fit
+from itool_jax.training.fit import fit
 from itool_jax.training.objectives import sft
-from itool_jax.training.step import OptimizerConfig
 
 RATES = {"control": 1.0, "control_third_rate": 1 / 3}
 # 97.5 % quantiles of Student's t by degrees of freedom.
@@ -126,10 +126,13 @@ def train_control(session: Session, stage: Stage, index: int, policy: Policy, ra
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
     steps = max(1, round(passes * len(rows) / per_step))
     batches = batched(rows, epochs=math.ceil(passes) + 1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
-    optimizer = OptimizerConfig(cfg.learning_rate * rate, steps, cfg.warmup_fraction, 0.0, cfg.weight_decay, cfg.clip)
+    settings = fit_config(cfg, steps)
+    optimizer = replace(settings.optimizer, learning_rate=cfg.learning_rate * rate)
     with progress(stage.name, steps, "steps") as bar:
         on_step = lambda step, metrics: bar.advance(step - bar.done, loss=metrics["loss"])
-        policy = fit(policy, sft, batches[:steps], FitConfig(optimizer), session.mesh, stage.kept, on_step)
+        policy = fit(
+            policy, sft, batches[:steps], replace(settings, optimizer=optimizer), session.mesh, stage.kept, on_step
+        )
     return policy, {"prompts": len(trees), "passes": passes, "steps": steps}
 
 

@@ -50,11 +50,14 @@ class Tokenizer:
         return b"".join(map(self.token_bytes, ids)).decode(errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
-        """The exact bytes of a token, which may be a part of a character; raises IndexError where there is none."""
-        piece = self._pieces[token] if 0 <= token < self.vocab_size else None
-        if piece is None:
-            raise IndexError(f"no token {token} in a vocabulary of {self.vocab_size}")
-        return piece
+        """The exact bytes of a token, which may be a part of a character.
+
+        An id without a piece reads as U+FFFD: embeddings are often longer than the vocabulary, so a model can say it.
+        """
+        if token < 0:
+            raise IndexError(f"token ids start at 0, found {token}")
+        piece = self._pieces[token] if token < self.vocab_size else None
+        return "\ufffd".encode() if piece is None else piece
 
     def special_id(self, token: str) -> int:
         """Id of a special token by its name; raises UserError where the vocabulary has no such special token."""

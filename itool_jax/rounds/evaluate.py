@@ -10,7 +10,7 @@ from itool_jax.evaluation.exact_match import Graded, grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
 from itool_jax.models.policy import Policy
-from itool_jax.progress import progress
+from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_stage
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
@@ -51,6 +51,12 @@ def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, li
     if not everything:
         raise UserError("the held-out sets hold no example that fits the model: check config.data and config.evaluate.")
     examples = [p for _, p in everything]
+    over_budget = sum(len(p.answer) > cfg.answer_tokens for p in examples)
+    if over_budget:
+        note(
+            f"the right answer of {over_budget} of {len(examples)} held-out examples is longer than "
+            f"config.evaluate.answer_tokens = {cfg.answer_tokens}: they count as wrong"
+        )
     sampler = session.sampler(
         policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens, seed=session.config.seed
     )

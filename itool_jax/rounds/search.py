@@ -14,7 +14,7 @@ from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
-from itool_jax.progress import progress
+from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
@@ -78,6 +78,12 @@ class _Harvest:
         search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg))
         context = self.session.base.config.context
         fitting = [p for p in examples if search.tokens_needed(p) <= context]
+        over_budget = sum(len(p.answer) > cfg.answer_tokens for p in fitting)
+        if over_budget:
+            note(
+                f"{self.stage.name}: the right answer of {over_budget} of {len(fitting)} prompts is longer than "
+                f"config.round.search.answer_tokens = {cfg.answer_tokens}, so no sample of theirs is right"
+            )
         waiting = [p for p in fitting if p.id not in kept]
         pairs = sum(len(row["pairs"]) for row in kept.values())
         cost = f"at most {cfg.iterations} x {cfg.samples} samples each"
@@ -86,7 +92,8 @@ class _Harvest:
                 row = kept[growth.prepared.id] = self._row(growth, retired)
                 pairs += len(row["pairs"])
                 bar.advance(1, pairs=float(pairs))
-        return self._write([kept[p.id] for p in sorted(fitting, key=lambda p: p.id)], len(examples) - len(fitting))
+        counts = {"prompts_too_long": len(examples) - len(fitting), "answers_over_budget": over_budget}
+        return self._write([kept[p.id] for p in sorted(fitting, key=lambda p: p.id)], counts)
 
     def _grow(
         self, policy: Policy, search: Search, examples: Sequence[Prepared], whole: Sequence[Prepared]
@@ -133,7 +140,7 @@ class _Harvest:
             files.write_atomic(self.kept_file, whole + b"\n" if whole else b"")
         return {row["id"]: row for row in map(json.loads, whole.splitlines())}
 
-    def _write(self, rows: Sequence[Mapping[str, Any]], too_long: int) -> Mapping[str, Any]:
+    def _write(self, rows: Sequence[Mapping[str, Any]], prompt_counts: Mapping[str, int]) -> Mapping[str, Any]:
         trees = self.stage.output("trees")
         trees.mkdir(parents=True, exist_ok=True)
         with (trees / "00000.jsonl.zst").open("wb") as file:
@@ -149,7 +156,7 @@ class _Harvest:
             "trees": dict(counts),
             "pairs": {"kept": len(pairs), **sources},
             "pairs_removed": dict(removed),
-            "prompts_too_long": too_long,
+            **prompt_counts,
         }
         files.write_json(self.stage.output("stats"), stats)
         return stats

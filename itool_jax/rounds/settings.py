@@ -46,7 +46,7 @@ def fit_config(cfg: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:
         weight_decay=cfg.weight_decay,
         clip=cfg.clip,
     )
-    return FitConfig(optimizer, cfg.checkpoint_every, eval_every)
+    return FitConfig(optimizer, checkpoint_every=cfg.checkpoint_every, eval_every=eval_every)
 
 
 def rows_per_step(cfg: ConfigDict, divisor: int, where: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import grain
@@ -33,6 +33,7 @@ class FitConfig:
     """
 
     optimizer: OptimizerConfig
+    _: KW_ONLY
     checkpoint_every: int = 200
     eval_every: int = 0
 
@@ -49,7 +50,8 @@ def fit(
 ) -> Policy:
     """Trains over all of `batches` and returns the policy; goes on from the newest state in `directory`.
 
-    `on_step` receives step and metrics (loss, grad_norm, rate in steps/s, ...) after the next step was dispatched.
+    `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, ...) after the next step was
+    dispatched.
     Raises UserError where a loss or gradient is no longer finite.
     """
     optimizer = make_optimizer(cfg.optimizer)
@@ -62,11 +64,12 @@ def fit(
         state = checkpoints.restore(initial, iterator)
         frozen = frozen_part(policy)
         report = _LateReport(on_step)
+        schedule = jax.jit(cfg.optimizer.schedule())
         with jax.set_mesh(mesh):
             for step in range(int(state.step) + 1, len(batches) + 1):
                 batch = shard_batch(next(iterator), mesh, axis=1)
                 state, metrics = step_fn(state, frozen, batch)
-                report.later(step, metrics)
+                report.later(step, metrics | {"learning_rate": schedule(step - 1)})
                 if checkpoints.due(step):
                     report.flush()  # a state that came of a loss no longer finite must not be gone on from
                     checkpoints.save(step, state, iterator)
@@ -103,4 +106,5 @@ class _LateReport:
             )
         now = time.monotonic()
         values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
+        values["tokens_per_s"] = values["tokens"] * values["steps_per_s"]
         self._on_step(step, values)

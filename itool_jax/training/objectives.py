@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from itool_jax.forest import PackedForest
 from itool_jax.models.policy import Policy
@@ -15,10 +15,14 @@ from itool_jax.training.logprobs import completion_sums, token_logprobs
 
 
 class Objective(NamedTuple):
-    """`total` / `weight` is the loss; each metric is a sum that is divided by `weight` likewise."""
+    """`total` / `weight` is the loss; each metric is a sum that is divided by `weight` likewise.
+
+    `tokens` counts what the model read, padding left out.
+    """
 
     total: Float[Array, ""]
     weight: Float[Array, ""]
+    tokens: Int[Array, ""]
     metrics: dict[str, Float[Array, ""]]
 
 
@@ -28,7 +32,7 @@ ObjectiveFn = Callable[[Policy, Any], Objective]
 def sft(policy: Policy, forest: PackedForest) -> Objective:
     """-log pi(y | q, T), averaged over the weighted tokens of the whole batch."""
     logprobs_BS = token_logprobs(policy, forest)
-    return Objective(-jnp.sum(logprobs_BS * forest.weight), jnp.sum(forest.weight), {})
+    return Objective(-jnp.sum(logprobs_BS * forest.weight), jnp.sum(forest.weight), _tokens(forest), {})
 
 
 class PreferenceBatch(NamedTuple):
@@ -81,6 +85,10 @@ def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> Ob
             "chosen_drift": total(chosen - reference_chosen),
             "rejected_drift": total(rejected - reference_rejected),
         }
-        return Objective(total(per_pair), jnp.sum(batch.weight), metrics)
+        return Objective(total(per_pair), jnp.sum(batch.weight), _tokens(batch.forest), metrics)
 
     return objective
+
+
+def _tokens(forest: PackedForest) -> Int[Array, ""]:
+    return jnp.sum(forest.node < forest.select.shape[-1])

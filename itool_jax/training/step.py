@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import jax
@@ -24,6 +24,7 @@ class OptimizerConfig:
     """AdamW; the rate rises over `warmup_fraction` of the steps, then falls to 0 by cosine."""
 
     learning_rate: float
+    _: KW_ONLY
     steps: int
     warmup_fraction: float = 0.1
     weight_decay: float = 0.0
@@ -95,7 +96,12 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
         weight = jnp.maximum(results.weight, 1e-8)
         gradient = jax.tree.map(lambda g: g / weight, gradient)
         updates, moments = optimizer.update(gradient, state.moments, state.trainable)
-        metrics = {"loss": results.total / weight, "weight": results.weight, "grad_norm": optax.global_norm(gradient)}
+        metrics = {
+            "loss": results.total / weight,
+            "weight": results.weight,
+            "tokens": results.tokens,
+            "grad_norm": optax.global_norm(gradient),
+        }
         metrics |= {name: value / weight for name, value in results.metrics.items()}
         trainable = optax.apply_updates(state.trainable, updates)
         trainable = jax.tree.map(lambda new, old: new.astype(old.dtype), trainable, state.trainable)

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from itool_jax.data.example import Example, Message, Role
@@ -56,17 +57,18 @@ _INSTRUCTIONS = frozenset(
 
 
 def read(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
-    """An example per assistant turn, ids toolace/ROW/TURN (both from 1); bad rows are an error unless `skip_bad`.
+    """An example per assistant turn, ids toolace/FILE/ROW/TURN (from 1); bad rows are an error unless `skip_bad`.
 
     A row is one conversation and is bad as a whole: what follows a turn that cannot be read has no known context. Of
     `system` only what is neither the tools nor ToolACE's own instructions stays, as a system message.
     """
+    file = Path(path).stem
     numbered = ((number, (number, row)) for number, row in numbered_rows(path))
-    rows = read_rows(str(path), numbered, lambda row: _examples(row[0], parse_json(row[1])), skip_bad=skip_bad)
+    rows = read_rows(str(path), numbered, lambda row: _examples(file, row[0], parse_json(row[1])), skip_bad=skip_bad)
     return Rows(tuple(example for examples in rows.items for example in examples), rows.problems)
 
 
-def _examples(number: int, row: Any) -> list[Example]:
+def _examples(file: str, number: int, row: Any) -> list[Example]:
     expect(row, dict, "")
     conversation = [_turn(turn, f"conversations[{i}]") for i, turn in enumerate(take(row, "conversations", list))]
     tools, context = _tools(row)
@@ -83,7 +85,7 @@ def _examples(number: int, row: Any) -> list[Example]:
         answer = write_calls(calls) if calls else text
         examples.append(
             Example(
-                id=f"toolace/{number}/{len(examples) + 1}",
+                id=f"toolace/{file}/{number}/{len(examples) + 1}",
                 tools=tools,
                 messages=tuple(context),
                 answer=answer,
