@@ -196,6 +196,7 @@ def _prefer() -> ConfigDict:
             "beta": 2.5,  # scale of the reward
             "gamma": 0.5,  # simpo's margin, absolute
             "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
+            "anchor_weight": 0.0,  # what the SFT loss of a selected prompt's ground-truth answer counts against a pair
             "epochs": 2,  # passes over the pairs
             **_optimizer(1e-5),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import jax
@@ -78,6 +79,7 @@ def test_extreme_margins_have_finite_values_and_gradients(chosen):
 PATHS = [random_paths(seed) for seed in range(3)]  # five completions a tree
 PAIRS = [[(0, 1), (3, 2), (4, 0)], [(1, 4)], [(2, 3), (2, 1)]]
 WEIGHTS = [[1.0, 2.0, 0.5], [1.5], [1.0, 3.0]]
+ANCHORS = [[2], [], [0, 4]]
 REFERENCE = np.random.default_rng(8).normal(-15, 4, (3, 5)).astype(np.float32)
 
 
@@ -92,13 +94,15 @@ def preference_batch():
     pairs[1, :2], weight[1, :2] = PAIRS[2], WEIGHTS[2]
     reference = np.zeros(forest.select.shape[:2], np.float32)
     reference[0, :10], reference[1, :5] = REFERENCE[:2].ravel(), REFERENCE[2]
-    return PreferenceBatch(forest, pairs, weight, reference)
+    anchor = np.zeros_like(reference)
+    anchor[0, ANCHORS[0]] = anchor[1, ANCHORS[2]] = 1.0
+    return PreferenceBatch(forest, pairs, weight, reference, anchor)
 
 
-def plain_objective(policy, loss, beta, gamma, sft_weight):
-    """The weighted mean over pairs, each from two sequences of their own, and the share of pairs ranked right."""
-    total = right = 0.0
-    for paths, pairs, weights, reference in zip(PATHS, PAIRS, WEIGHTS, REFERENCE, strict=True):
+def plain_objective(policy, loss, beta, gamma, sft_weight, anchor_weight):
+    """The weighted mean over pairs, each from two sequences of their own, and anchors, and the pairs ranked right."""
+    total, right, weight_of_all = 0.0, 0.0, 9.0 + 3 * anchor_weight
+    for paths, pairs, weights, reference, anchors in zip(PATHS, PAIRS, WEIGHTS, REFERENCE, ANCHORS, strict=True):
         sums = completion_logprobs(policy, paths)
         lengths = [len(completion) for _, completion in paths]
         for (y, z), weight in zip(pairs, weights, strict=True):
@@ -109,22 +113,27 @@ def plain_objective(policy, loss, beta, gamma, sft_weight):
             shifted = margin - (gamma if loss == "simpo" else 0.0)
             total += weight * (jnp.log1p(jnp.exp(-shifted)) - sft_weight * sums[y] / lengths[y])
             right += weight * (margin > 0)
-    return total / 9.0, right / 9.0
+        for y in anchors:
+            total -= anchor_weight * sums[y]
+    return total / weight_of_all, right / 9.0
 
 
 @pytest.mark.parametrize(
-    ("loss", "beta", "gamma", "sft_weight"),
-    [("simpo", 2.5, 0.5, 0.0), ("simpo", 2.5, 0.5, 0.3), ("dpo", 0.1, 0.0, 0.0)],
+    ("loss", "beta", "gamma", "weights"),
+    [("simpo", 2.5, 0.5, (0.0, 0.0)), ("simpo", 2.5, 0.5, (0.3, 0.7)), ("dpo", 0.1, 0.0, (0.0, 0.0))],
 )
-def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss, beta, gamma, sft_weight):
-    objective, batch = preference(loss, beta=beta, gamma=gamma, sft_weight=sft_weight), preference_batch()
+def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss, beta, gamma, weights):
+    sft_weight, anchor_weight = weights
+    objective = preference(loss, beta=beta, gamma=gamma, sft_weight=sft_weight, anchor_weight=anchor_weight)
+    batch = preference_batch()
 
     def on_forest(params):
         result = objective(policy.with_trainable(params), batch)
-        return result.total / result.weight, (result.weight, result.metrics["accuracy"] / result.weight)
+        accuracy = result.metrics["accuracy"]
+        return result.total / result.weight, (accuracy.weight, accuracy.total / accuracy.weight)
 
     def plainly(params):
-        return plain_objective(policy.with_trainable(params), loss, beta, gamma, sft_weight)
+        return plain_objective(policy.with_trainable(params), loss, beta, gamma, *weights)
 
     (value, (weight, accuracy)), gradient = jax.jit(jax.value_and_grad(on_forest, has_aux=True))(policy.params)
     (expected, right), expected_gradient = jax.jit(jax.value_and_grad(plainly, has_aux=True))(policy.params)
@@ -155,7 +164,7 @@ def test_at_the_reference_policy_every_dpo_margin_is_zero(policy):
     result = jax.jit(preference("dpo", beta=0.3, gamma=0.0, sft_weight=0.0))(policy, batch)
     assert float(result.weight) == sum(len(group.pairs) for group in groups())
     assert float(result.total / result.weight) == pytest.approx(np.log(2), rel=1e-5)
-    assert abs(float(result.metrics["chosen_drift"])) < 1e-3
+    assert abs(float(result.metrics["chosen_drift"].total)) < 1e-3
 
 
 # Accumulation
@@ -166,6 +175,25 @@ def one_step(policy, objective, batch):
     state = init_state(policy, optax.sgd(1.0), one_device())
     with jax.set_mesh(one_device()):
         return make_train_step(objective, optax.sgd(1.0), state)(state, frozen_part(policy), batch)
+
+
+def test_an_anchor_is_the_last_completion_of_its_tree(policy):
+    """With nothing but anchors the objective is SFT summed over each answer, whatever pairs lie in the same rows."""
+    answers = [(7, 8, number + 1) for number in range(6)]
+    anchored = [replace(group, anchor=answer) for group, answer in zip(groups(), answers, strict=True)]
+    alone = [PairGroup(group.id, group.prompt, (), group.anchor) for group in anchored]
+    batches = [
+        jax.tree.map(lambda *x: np.stack(x), *(rows[r] for r in range(len(rows))))
+        for rows in (PreferenceRows(with_reference(policy, made, 64, 2), 64) for made in (anchored, alone))
+    ]
+    objective = preference("simpo", beta=1e-6, gamma=0.0, anchor_weight=1e6)
+    among, by_themselves = (jax.jit(objective)(policy, batch) for batch in batches)
+    expected = sum(completion_logprobs(policy, [(group.prompt, group.anchor)])[0] for group in anchored)
+    for result in (among, by_themselves):
+        assert float(result.metrics["anchor_logprob"].total) == pytest.approx(float(expected), rel=1e-5)
+        assert float(result.metrics["anchor_logprob"].weight) == 6
+        assert float(result.total / 1e6) == pytest.approx(-float(expected), rel=1e-4)
+    assert float(by_themselves.metrics["accuracy"].weight) == 0
 
 
 @pytest.mark.parametrize("kind", ["sft", "simpo"])

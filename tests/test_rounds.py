@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -23,7 +24,7 @@ from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.rounds.inputs import training_examples
 from itool_jax.rounds.run_directory import open_run
-from itool_jax.rounds.score import select
+from itool_jax.rounds.score import perplexities, select
 from itool_jax.rounds.session import Session
 from itool_jax.search.records import read_records
 
@@ -264,6 +265,18 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
         assert 0 < len(fitting) < len(everything)
         assert len(session.training.too_long) == len(everything) - len(fitting)
         assert len(session.training.warmup) == round(len(fitting) * 0.9)
+
+
+def test_a_perplexity_does_not_depend_on_the_company(finished):
+    """Long prompts get rows of their own length; nothing else may change."""
+    with open_run(finished, None) as run:
+        session = Session(run)
+        short = session.training.buffer[:6]
+        examples = [*short, *(replace(p, prompt=p.prompt * n) for p, n in zip(short, (2, 3, 5), strict=False))]
+        assert {len(p) > session.config.warmup.row_tokens for p in examples} == {False, True}
+        together = perplexities(session, session.base, examples, "together")
+        alone = [perplexities(session, session.base, [p], "alone")[0] for p in examples]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
 def test_selection_takes_the_most_complex_of_calls_and_of_prose_apart():

@@ -36,6 +36,7 @@ from itool_jax.rounds import loop
 from itool_jax.rounds.chain import WARMUP
 from itool_jax.rounds.evaluate import answer_sets
 from itool_jax.rounds.run_directory import RunDirectory, open_run
+from itool_jax.rounds.score import selected_examples
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import fit_config, rows_per_step
 from itool_jax.rounds.stage import Stage
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str]) -> int:
     overrides = [argument for argument in arguments if argument.startswith("--config.")]
     options = parser.parse_args([argument for argument in arguments if argument not in overrides])
     seeds = [int(seed) for seed in options.seeds.split(",")]
+    if len(seeds) > len(STUDENT) + 1:
+        raise UserError(f"--seeds names {len(seeds)} seeds; the table of t-quantiles ends at {len(STUDENT) + 1}.")
     figures: dict[int, dict[str, dict[str, float]]] = {}
     for seed in seeds:
         config = load_config(options.config, [*overrides, f"--config.seed={seed}"])
@@ -104,21 +107,23 @@ def add_control(session: Session, name: str) -> None:
 
 
 def gradient_tokens(session: Session, index: int) -> int:
-    """Tokens of chosen and rejected completions that the round's preference step read, over its epochs."""
+    """Tokens that the round's preference step took gradients of, over its epochs: both sides of pairs, and anchors."""
     found = session.run.result(f"{round_name(index)}/search")
     assert found is not None
+    cfg = round_config(session.config, index).prefer
     rows = (json.loads(line) for _, line in read_lines(found.paths["pairs"]))
     per_epoch = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows if row["reference"])
-    return per_epoch * round_config(session.config, index).prefer.epochs
+    if cfg.anchor_weight:
+        per_epoch += sum(len(p.answer) for p in selected_examples(session, index))
+    return per_epoch * cfg.epochs
 
 
 def train_control(session: Session, stage: Stage, index: int, policy: Policy, rate: float):
     """SFT on the answers of the round's selected prompts until as many answer tokens were read."""
     cfg = session.config.warmup
-    scored = session.run.result(f"{round_name(index)}/score")
-    assert scored is not None
-    chosen = {json.loads(line)["id"] for line in scored.paths["selected"].read_text().splitlines()}
-    trees = [chain(p.prompt, p.answer) for p in session.training.buffer if p.id in chosen and len(p) <= cfg.row_tokens]
+    trees = [chain(p.prompt, p.answer) for p in selected_examples(session, index) if len(p) <= cfg.row_tokens]
+    if not trees:
+        raise UserError(f"{stage.name}: none of the selected prompts fits config.warmup.row_tokens = {cfg.row_tokens}.")
     answer_tokens = sum(len(tree.segments[1]) for tree in trees)
     passes = gradient_tokens(session, index) / answer_tokens
     rows = SftRows(trees, cfg.row_tokens)

@@ -8,6 +8,7 @@ from typing import Any
 from etils import epath
 
 from itool_jax.config import round_config, round_name
+from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
@@ -16,6 +17,7 @@ from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_before, polic
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
+from itool_jax.rounds.score import selected_examples
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import fit_config, rows_per_step
 from itool_jax.rounds.stage import Stage, StageResult
@@ -45,6 +47,8 @@ def prefer(session: Session, index: int) -> StageResult:
 
     def body(stage: Stage):
         groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in session.training.buffer})
+        if round_config(session.config, index).prefer.anchor_weight:
+            groups = anchored(groups, selected_examples(session, index))
         policy, counts = train_on_pairs(session, stage, index, session.policy(before), groups)
         session.save(stage.output("checkpoint"), policy)
         return counts
@@ -61,12 +65,20 @@ def prefer(session: Session, index: int) -> StageResult:
     )
 
 
+def anchored(groups: Sequence[PairGroup], selected: Sequence[Prepared]) -> list[PairGroup]:
+    """Every selected prompt with its ground-truth answer as anchor, and with its pairs if it has any."""
+    pairs = {group.id: group.pairs for group in groups}
+    return [PairGroup(p.id, p.prompt, pairs.get(p.id, ()), p.answer) for p in selected]
+
+
 def prefer_own(session: Session, path: epath.Path, start: str) -> StageResult:
     """The stage own_pairs/prefer: the policy `start` after training on a user's pairs, as the first round would."""
     digest = digest_file(path)
 
     def body(stage: Stage):
         groups, too_long = read_user_pairs(session.dialect, path, session.base.config.context)
+        if round_config(session.config, 0).prefer.anchor_weight:
+            note("a user's pairs name no ground truth: config.round.prefer.anchor_weight is not used")
         policy, counts = train_on_pairs(session, stage, 0, session.policy(start), groups)
         session.save(stage.output("checkpoint"), policy)
         return {**counts, "start": start, "longer_than_context": too_long}
@@ -97,6 +109,7 @@ def train_on_pairs(
     counts = {
         "prompts": len(fitting),
         "pairs": sum(len(group.pairs) for group in fitting),
+        "anchors": sum(bool(group.anchor) for group in fitting),
         "too_long": len(groups) - len(fitting),
         "steps": 0,
     }
@@ -114,7 +127,9 @@ def train_on_pairs(
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
     seed = session.config.seed + 1000 * (index + 1)
     batches = batched(rows, epochs=cfg.epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
-    objective = preference(cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight)
+    objective = preference(
+        cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight, anchor_weight=cfg.anchor_weight
+    )
     counts |= {"rows": len(rows), "steps": len(batches)}
     last: dict[str, float] = {}
     with progress(f"{cfg.loss} {stage.name}", len(batches), "steps", cost=f"{counts['pairs']} pairs") as bar:

@@ -14,7 +14,7 @@ from itool_jax.config import round_config, round_name
 from itool_jax.data.difficulty import difficulty
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
-from itool_jax.forest import batches, chain
+from itool_jax.forest import batches, bucket, chain
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
@@ -69,19 +69,32 @@ def score(session: Session, index: int) -> StageResult:
     )
 
 
+def selected_examples(session: Session, index: int) -> list[Prepared]:
+    """What round `index` selected, in the order of the buffer; raises UserError before its score is complete."""
+    name = round_name(index)
+    scored = session.current(f"{name}/score")
+    if scored is None:
+        raise UserError(f"{name} has selected nothing yet: do `itool-jax score` first.")
+    by_id = {p.id: p for p in session.training.buffer}
+    return [by_id[json.loads(line)["id"]] for line in scored.paths["selected"].read_text().splitlines()]
+
+
 def perplexities(session: Session, policy: Policy, examples: Sequence[Prepared], title: str) -> np.ndarray:
     """h = exp(-(1/n) sum_t log pi(y*_t | q, T, y*_<t)) of every example's ground-truth answer, its tokens only."""
-    cfg = session.config.warmup
-    row_tokens = max(cfg.row_tokens, max(map(len, examples)))
-    rows = max(cfg.rows, batch_divisor(session.mesh))
-    trees = [chain(p.prompt, p.answer) for p in examples]
+    cfg, divisor = session.config.warmup, batch_divisor(session.mesh)
+    by_length: dict[int, list[int]] = {}
+    for i, prepared in enumerate(examples):
+        by_length.setdefault(max(cfg.row_tokens, bucket(len(prepared))), []).append(i)
     result = np.zeros(len(examples))
     with progress(title, len(examples), "examples") as bar:
-        for forest, placements in batches(trees, row_tokens, rows):
-            sums, lengths = map(np.asarray, score_forest(policy, forest))
-            for tree, row, completion in placements:
-                result[tree] = math.exp(-sums[row, completion] / lengths[row, completion])
-            bar.advance(len(placements))
+        for row_tokens, members in sorted(by_length.items()):  # one long prompt does not make all rows as long
+            rows = max(cfg.rows * cfg.row_tokens // row_tokens // divisor, 1) * divisor
+            trees = [chain(examples[i].prompt, examples[i].answer) for i in members]
+            for forest, placements in batches(trees, row_tokens, rows):
+                sums, lengths = map(np.asarray, score_forest(policy, forest))
+                for tree, row, completion in placements:
+                    result[members[tree]] = math.exp(-sums[row, completion] / lengths[row, completion])
+                bar.advance(len(placements))
     return result
 
 

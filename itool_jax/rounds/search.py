@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etils import epath
-
 from itool_jax import files
 from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
@@ -19,6 +17,7 @@ from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
 from itool_jax.rounds.run_directory import RunDirectory
+from itool_jax.rounds.score import selected_examples
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import pair_config, sampling_config, search_config
 from itool_jax.rounds.stage import Stage, StageResult
@@ -45,7 +44,7 @@ def search(session: Session, index: int) -> StageResult:
         raise UserError(f"the search of {name} takes what {name}/score selects, and that is not complete: score first.")
 
     def body(stage: Stage):
-        return _Harvest(session, index, stage).reap(_selected(session, scored.paths["selected"]))
+        return _Harvest(session, index, stage).reap(selected_examples(session, index))
 
     return session.run.stage(
         f"{name}/search",
@@ -57,11 +56,6 @@ def search(session: Session, index: int) -> StageResult:
         outputs={"trees": f"{name}/trees", "pairs": f"{name}/pairs.jsonl", "stats": f"{name}/stats.json"},
         body=body,
     )
-
-
-def _selected(session: Session, path: epath.Path) -> list[Prepared]:
-    by_id = {p.id: p for p in session.training.buffer}
-    return [by_id[json.loads(line)["id"]] for line in path.read_text().splitlines()]
 
 
 class _Harvest:

@@ -14,16 +14,20 @@ from itool_jax.training import losses
 from itool_jax.training.logprobs import completion_sums, token_logprobs
 
 
-class Objective(NamedTuple):
-    """`total` / `weight` is the loss; each metric is a sum that is divided by `weight` likewise.
+class Mean(NamedTuple):
+    """A weighted mean in its two parts, which add up over batches."""
 
-    `tokens` counts what the model read, padding left out.
-    """
+    total: Float[Array, ""]
+    weight: Float[Array, ""]
+
+
+class Objective(NamedTuple):
+    """`total` / `weight` is the loss; `tokens` counts what the model read, padding left out."""
 
     total: Float[Array, ""]
     weight: Float[Array, ""]
     tokens: Int[Array, ""]
-    metrics: dict[str, Float[Array, ""]]
+    metrics: dict[str, Mean]
 
 
 ObjectiveFn = Callable[[Policy, Any], Objective]
@@ -41,16 +45,24 @@ class PreferenceBatch(NamedTuple):
     pairs      int32 [B, Q, 2]  (chosen, rejected) completions of the row
     weight     float32 [B, Q]   what a pair counts; 0 is padding
     reference  float32 [B, C]   summed log-probs of the completions under the reference policy
+    anchor     float32 [B, C]   1 where a completion is a ground-truth answer that is trained on beside the pairs
     """
 
     forest: PackedForest
     pairs: Any
     weight: Any
     reference: Any
+    anchor: Any
 
 
-def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> ObjectiveFn:
-    """The objective of a preference step: `loss` ("simpo" or "dpo") plus `sft_weight` times the SFT term on y_w."""
+def preference(
+    loss: str, *, beta: float, gamma: float, sft_weight: float = 0.0, anchor_weight: float = 0.0
+) -> ObjectiveFn:
+    """The objective of a preference step: `loss` ("simpo" or "dpo") plus `sft_weight` times the SFT term on y_w.
+
+    An anchor counts `anchor_weight` of a pair: the loss is the weighted mean of the pairs' losses and of the anchors'
+    -log pi(y* | x), summed over the tokens of y*.
+    """
 
     def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
         sums_BC, lengths_BC = completion_sums(token_logprobs(policy, batch.forest), batch.forest)
@@ -74,18 +86,23 @@ def preference(loss: str, *, beta: float, gamma: float, sft_weight: float) -> Ob
         if sft_weight:
             per_pair = per_pair + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
 
-        def total(value_BQ):
-            return jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0))
+        pairs = jnp.sum(batch.weight)
 
+        def over_pairs(value_BQ) -> Mean:
+            return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), pairs)
+
+        anchors = Mean(jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0)), jnp.sum(batch.anchor))
         metrics = {
-            "accuracy": total((margin > 0).astype(jnp.float32)),
-            "margin": total(margin),
-            "chosen_logprob": total(chosen / chosen_length),
-            "rejected_logprob": total(rejected / rejected_length),
-            "chosen_drift": total(chosen - reference_chosen),
-            "rejected_drift": total(rejected - reference_rejected),
+            "accuracy": over_pairs((margin > 0).astype(jnp.float32)),
+            "margin": over_pairs(margin),
+            "chosen_logprob": over_pairs(chosen / chosen_length),
+            "rejected_logprob": over_pairs(rejected / rejected_length),
+            "chosen_drift": over_pairs(chosen - reference_chosen),
+            "rejected_drift": over_pairs(rejected - reference_rejected),
+            "anchor_logprob": anchors,
         }
-        return Objective(total(per_pair), jnp.sum(batch.weight), _tokens(batch.forest), metrics)
+        total = over_pairs(per_pair).total - anchor_weight * anchors.total
+        return Objective(total, pairs + anchor_weight * anchors.weight, _tokens(batch.forest), metrics)
 
     return objective
 

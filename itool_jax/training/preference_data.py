@@ -28,17 +28,23 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class PairGroup:
-    """The pairs of one prompt."""
+    """The pairs of one prompt, and its ground-truth answer where that is trained on beside them.
+
+    anchor  token ids of the answer; () for none
+    """
 
     id: str
     prompt: tuple[int, ...]
     pairs: tuple[TokenPair, ...]
+    anchor: tuple[int, ...] = ()
 
     def tree(self) -> TokenTree:
-        """Completion 2 i is the chosen side of pair i, 2 i + 1 its rejected side."""
+        """Completion 2 i is the chosen side of pair i, 2 i + 1 its rejected side; the anchor, if any, comes last."""
         paths = []
         for pair in self.pairs:
             paths.extend(((*self.prompt, *pair.prefix), side) for side in (pair.chosen, pair.rejected))
+        if self.anchor:
+            paths.append((self.prompt, self.anchor))
         return branch(paths)
 
 
@@ -83,10 +89,15 @@ class PreferenceRows:
         C = self._capacity.completions
         pairs = np.zeros((max(1, C // 2), 2), np.int32)
         weight = np.zeros(len(pairs), np.float32)
-        reference = np.zeros(C, np.float32)
-        sides = [side for t in trees for pair in self._groups[t].pairs for side in pair.reference or ()]
-        count = len(sides) // 2
-        pairs[:count] = np.arange(2 * count).reshape(-1, 2)
-        weight[:count], reference[: 2 * count] = 1.0, sides
+        reference, anchor = np.zeros(C, np.float32), np.zeros(C, np.float32)
+        completion = count = 0
+        for group in (self._groups[t] for t in trees):
+            for pair in group.pairs:
+                pairs[count], weight[count] = (completion, completion + 1), 1.0
+                reference[completion : completion + 2] = pair.reference
+                completion, count = completion + 2, count + 1
+            if group.anchor:
+                anchor[completion] = 1.0
+                completion += 1
         forest = build_row([self._trees[t] for t in trees], self._capacity)
-        return PreferenceBatch(forest, pairs, weight, reference)
+        return PreferenceBatch(forest, pairs, weight, reference, anchor)

@@ -102,7 +102,7 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
             "tokens": results.tokens,
             "grad_norm": optax.global_norm(gradient),
         }
-        metrics |= {name: value / weight for name, value in results.metrics.items()}
+        metrics |= {name: mean.total / jnp.maximum(mean.weight, 1e-8) for name, mean in results.metrics.items()}
         trainable = optax.apply_updates(state.trainable, updates)
         trainable = jax.tree.map(lambda new, old: new.astype(old.dtype), trainable, state.trainable)
         return TrainState(trainable, moments, state.step + 1), metrics
