@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import jax
@@ -221,3 +222,14 @@ def test_a_saved_policy_comes_back_with_its_adapters(policy, tmp_path):
         load_policy(tmp_path / "model", expected=replace(CFG, layers=4))
     with pytest.raises(UserError, match=r"decoder\.json"):
         load_policy(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"decoder": {"sizes": 3}, "lora": null}', "no weights"])
+def test_a_damaged_checkpoint_is_named(policy, tmp_path, damage):
+    save_policy(tmp_path / "model", policy)
+    if damage == "no weights":
+        shutil.rmtree(tmp_path / "model/weights")
+    else:
+        (tmp_path / "model/decoder.json").write_text(damage)
+    with pytest.raises(UserError, match=r"model.* is .*damaged"):
+        load_policy(tmp_path / "model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from itool_jax.data.chat import ChatFormat, encode_answer, encode_prompt
@@ -52,11 +52,14 @@ class Dialect:
         return self.tokenizer.decode(answer)
 
 
-def prepare_all(examples: Iterable[Example], dialect: Dialect, longest: int) -> tuple[list[Prepared], list[str]]:
+def prepare_all(
+    examples: Iterable[Example], dialect: Dialect, longest: int, on_each: Callable[[], None] = lambda: None
+) -> tuple[list[Prepared], list[str]]:
     """Examples whose prompt and answer fit `longest` tokens, and the ids of those that do not."""
     fitting, too_long = [], []
     for example in examples:
         prepared = dialect.prepare(example)
+        on_each()
         if len(prepared) <= longest:
             fitting.append(prepared)
         else:

@@ -18,7 +18,7 @@ from itool_jax.data.prepared import Dialect, Prepared, prepare_all
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import make_mesh
-from itool_jax.progress import note
+from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
 from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
@@ -87,11 +87,11 @@ class Session:
     def training(self) -> TrainingData:
         """The training examples in a random but fixed order: the warm-up takes the head of it, the buffer the tail."""
         data = self.config.data
-        prepared, too_long = prepare_all(self._training_examples, self.dialect, self.base.config.context)
+        examples, context = self._training_examples, self.base.config.context
+        with progress("Tokenising the training data", len(examples), "examples") as bar:
+            prepared, too_long = prepare_all(examples, self.dialect, context, lambda: bar.advance(1))
         if not prepared:
-            raise UserError(
-                f"none of the {len(too_long)} training examples fits the model's {self.base.config.context} tokens."
-            )
+            raise UserError(f"none of the {len(too_long)} training examples fits the model's {context} tokens.")
         if too_long:
             note(f"{len(too_long)} training examples are longer than the model's context and are left out")
         order = sorted(prepared, key=lambda p: (zlib.crc32(f"split {self.config.seed} {p.id}".encode()), p.id))

@@ -78,17 +78,30 @@ def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None
     path = epath.Path(directory).absolute()
     if not (path / _SHAPE_FILE).exists():
         raise UserError(f"{path} is no policy checkpoint: it has no {_SHAPE_FILE}. Name a folder written by a stage.")
-    shape = json.loads((path / _SHAPE_FILE).read_text())
-    cfg = DecoderConfig(**shape["decoder"])
+    cfg, lora = _read_shape(path / _SHAPE_FILE)
     if expected is not None:
         require_same_model(cfg, expected, str(path))
         cfg = expected
-    lora = LoraConfig(**shape["lora"]) if shape["lora"] else None
+    if not (path / "weights").is_dir():
+        raise UserError(
+            f"{path} is a damaged checkpoint: it has no folder weights. Take another, or do its stage again."
+        )
     variables = _restore_unsharded(path / "weights")
     if "params" not in variables and base is None:
         raise UserError(f"{path} holds adapters only: load it together with the base model that they were trained on.")
     params = variables["params"] if base is None or "params" in variables else base.params
     return Policy(Decoder(cfg, lora), params, variables.get("lora"))
+
+
+def _read_shape(path: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
+    try:
+        shape = json.loads(path.read_text())
+        return DecoderConfig(**shape["decoder"]), LoraConfig(**shape["lora"]) if shape["lora"] else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path} is damaged, or was written by another version: {error}. Take another checkpoint, or do its stage "
+            "again."
+        ) from error
 
 
 def _restore_unsharded(path: epath.Path) -> Any:
