@@ -12,14 +12,14 @@ from itool_jax.data.difficulty import DIFFICULTIES, Difficulty, difficulty
 from itool_jax.data.example import Example, Message
 from itool_jax.data.toolworld import scenes
 from itool_jax.data.toolworld.blocks import Draft, Shape
-from itool_jax.data.toolworld.pool import pool_of
+from itool_jax.data.toolworld.pool import ToolSet, pool_of
 from itool_jax.errors import UserError
 from itool_jax.toolcall import signature
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 HELD_OUT_BUCKETS, BUCKETS = 1, 5
-MAX_CHARACTERS = {"train": 500, "unseen": 465}
+MAX_CHARACTERS = {"train": 500, "base": 500, "unseen": 465}
 _MAX_DRAFTS = 2000
 
 
@@ -28,14 +28,15 @@ class ToolWorld:
     """A seeded stream of examples.
 
     split            "train" and "heldout" share no conversation, whatever the seeds (see `split_of`)
-    tools            "unseen": the tools called occur in no training example, as candidates neither
+    tools            "unseen": the tools called occur in no training example, as candidates neither; "base": of the
+                     training tools every second one, as candidates too, for a base model to which others are new
     no_call_share    share of examples whose right answer is prose
     follow_up_share  share of examples whose conversation holds a tool's result
     """
 
     seed: int
     split: Split = "train"
-    tools: Literal["train", "unseen"] = "train"
+    tools: ToolSet = "train"
     no_call_share: float = 0.15
     follow_up_share: float = 0.2
 
@@ -88,7 +89,7 @@ class ToolWorld:
         return rng.choices(tuple(usable), tuple(usable.values()))[0]
 
     def _finished(self, draft: Draft, level: Difficulty, number: int) -> Example:
-        name = self.split if self.tools == "train" else self.tools
+        name = {"train": self.split, "base": f"{self.split}-base", "unseen": "unseen"}[self.tools]
         return Example(
             id=f"toolworld/{name}/s{self.seed}/{level}/{number:06d}",
             tools=tuple(offer.tool for offer in draft.offers),
