@@ -28,6 +28,7 @@ def get_config(mode: str = "") -> ConfigDict:
         config.data.toolworld.train.update(easy=1000, medium=2000, hard=7000)
         config.data.toolworld.heldout = 2000
         config.evaluate.sets = ("hard",)
+        config.warmup.update(eval_every=150, eval_limit=500)
     if mode == "smoke":
         config.data.toolworld.train.update(easy=64, medium=64, hard=64)
         config.data.toolworld.heldout = 16

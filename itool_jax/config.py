@@ -143,7 +143,8 @@ def _warmup() -> ConfigDict:
     return ConfigDict(
         {
             "epochs": {"easy": 4, "medium": 4, "hard": 4},  # passes over each subset, in this order
-            "eval_every": 0,  # steps between evaluations on the held-out sets; 0 evaluates only at the end
+            "eval_every": 0,  # steps between evaluations on the held-out sets, for a curve; 0 for none
+            "eval_limit": 0,  # examples per set that such an evaluation takes at most; 0 is no limit
             **_optimizer(1e-3),
         }
     )

@@ -31,6 +31,13 @@ def evaluate(session: Session, name: str) -> StageResult:
     """The stage NAME/eval: answers of every held-out set, and a summary, of the base, the warm-up or a round."""
 
     def body(stage: Stage):
+        budget = session.config.evaluate.answer_tokens
+        answers = [p.answer for examples, _ in session.heldout.values() for p in examples]
+        if over := sum(len(answer) > budget for answer in answers):
+            note(
+                f"the right answer of {over} of {len(answers)} held-out examples is longer than "
+                f"config.evaluate.answer_tokens = {budget}: they count as wrong"
+            )
         policy = session.policy(name)
         skipped = {set_name: len(too_long) for set_name, (_, too_long) in session.heldout.items()}
         summaries = write_evaluation(stage.output("eval"), answer_sets(session, policy, name), skipped)
@@ -44,19 +51,16 @@ def evaluate(session: Session, name: str) -> StageResult:
     )
 
 
-def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, list[Graded]]:
-    """Greedy answers of the policy on every held-out set, graded; all sets share the batches."""
+def answer_sets(session: Session, policy: Policy, title: str, limit: int = 0) -> Mapping[str, list[Graded]]:
+    """Greedy answers of the policy on every held-out set, graded; all sets share the batches.
+
+    `limit` takes only the first so many examples of a set; 0 takes all.
+    """
     cfg = session.config.evaluate
-    everything = [(name, p) for name, (examples, _) in session.heldout.items() for p in examples]
+    everything = [(name, p) for name, (examples, _) in session.heldout.items() for p in examples[: limit or None]]
     if not everything:
         raise UserError("the held-out sets hold no example that fits the model: check config.data and config.evaluate.")
     examples = [p for _, p in everything]
-    over_budget = sum(len(p.answer) > cfg.answer_tokens for p in examples)
-    if over_budget:
-        note(
-            f"the right answer of {over_budget} of {len(examples)} held-out examples is longer than "
-            f"config.evaluate.answer_tokens = {cfg.answer_tokens}: they count as wrong"
-        )
     sampler = session.sampler(
         policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens, seed=session.config.seed
     )
@@ -70,6 +74,5 @@ def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, li
 
 def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
     """Exact match of every held-out set, for a curve."""
-    return {
-        name: summarize(graded).exact_match or 0.0 for name, graded in answer_sets(session, policy, "so far").items()
-    }
+    graded = answer_sets(session, policy, "so far", session.config.warmup.eval_limit)
+    return {name: summarize(rows).exact_match or 0.0 for name, rows in graded.items()}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 from etils import epath
 
-from itool_jax.data.prepared import Dialect
-from itool_jax.search.pairs import Pair
-from itool_jax.search.search import SearchGrowth
+if TYPE_CHECKING:
+    from itool_jax.data.prepared import Dialect
+    from itool_jax.search.pairs import Pair
+    from itool_jax.search.search import SearchGrowth
+
+_LINE_BYTES = 16 << 20
 
 
 def tree_record(growth: SearchGrowth, pairs: Sequence[Pair], dialect: Dialect) -> dict[str, Any]:
@@ -54,10 +58,10 @@ def compress_line(record: dict[str, Any]) -> bytes:
 
 
 def read_records(path: epath.PathLike) -> Iterator[dict[str, Any]]:
-    """Records of a .jsonl.zst file."""
-    with epath.Path(path).open("rb") as file:
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        rest = b""
-        while block := stream.read(1 << 16):
-            *lines, rest = (rest + block).split(b"\n")
-            yield from map(json.loads, lines)
+    """Records of a .jsonl.zst file; raises zstandard.ZstdError or ValueError where it holds something else."""
+    with epath.Path(path).open("rb") as raw:
+        stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        while line := stream.readline(_LINE_BYTES):
+            if len(line) == _LINE_BYTES:
+                raise ValueError(f"a line of more than {_LINE_BYTES >> 20} MiB")
+            yield json.loads(line)

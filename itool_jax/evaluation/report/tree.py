@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +11,9 @@ import zstandard
 from etils import epath
 
 from itool_jax.errors import UserError
+from itool_jax.search.records import read_records
 
 _LOOKED_AT = 300  # trees of a round that are considered
-_LINE_BYTES = 16 << 20
 _READABLE = 40  # a tree of more nodes is drawn only where none is smaller
 
 
@@ -80,22 +78,12 @@ def _rank(tree: DrawnTree) -> tuple[bool, int, int, str]:
 def _read_trees(folder: epath.Path) -> Iterator[DrawnTree]:
     for file in sorted(folder.glob("*.jsonl.zst"), key=lambda file: file.name):
         try:
-            for line in _lines(file):
-                yield tree_from_json(json.loads(line))
+            yield from map(tree_from_json, read_records(file))
         except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{file} cannot be read as search trees ({type(error).__name__}: {error}). Stages write their files "
                 "whole or not at all, so something else changed it: restore it, or do that round's search again."
             ) from error
-
-
-def _lines(file: epath.Path) -> Iterator[bytes]:
-    with file.open("rb") as raw:
-        stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
-        while line := stream.readline(_LINE_BYTES):
-            if len(line) == _LINE_BYTES:
-                raise ValueError(f"a line of more than {_LINE_BYTES >> 20} MiB")
-            yield line
 
 
 def tree_from_json(row: Mapping[str, Any]) -> DrawnTree:
