@@ -172,7 +172,7 @@ def test_the_study_adds_controls_to_a_run(finished, tmp_path, capsys):
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path):
     workdir = tmp_path / "killed"
     command = [sys.executable, "-m", "itool_jax.cli", "run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides()]
-    kills, limit = 0, 25.0
+    kills, limit = 0, 8.0
     while True:
         process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -181,7 +181,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            kills, limit = kills + 1, limit + 7.0
+            kills, limit = kills + 1, limit + 3.0
         time.sleep(0.1)
     assert kills >= 3
     assert checkpoints_and_files(workdir) == checkpoints_and_files(finished)
