@@ -15,6 +15,7 @@ CHOICES = {
     "model.remat": ("", "none", "dots", "full"),
     "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
     "data.chat": ("compact", "chatml"),
+    "data.toolworld.tools": ("train", "unseen"),
     "round.prefer.loss": ("simpo", "dpo"),
 }
 
@@ -117,6 +118,7 @@ def _data() -> ConfigDict:
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {
                 "seed": 0,  # of the world: its tools and its conversations
+                "tools": "train",  # which tools the conversations call: train, or unseen, those kept apart from them
                 "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty
                 "heldout": 1000,  # conversations in each of the sets easy, medium, hard, unseen_tools
                 "no_call_share": 0.1,  # requests whose right answer is prose: a parameter is missing, or no tool serves

@@ -18,7 +18,7 @@ from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld, split_of
-from itool_jax.data.toolworld.domains import BASE, RIVALS, TRAIN, UNSEEN
+from itool_jax.data.toolworld.domains import RIVALS, TRAIN, UNSEEN
 from itool_jax.data.toolworld.pool import pool_of
 from itool_jax.errors import UserError
 from itool_jax.toolcall import Tool, compare, parse_calls, write_calls
@@ -188,7 +188,7 @@ def test_an_example_depends_on_nothing_but_its_number():
     assert world.example("hard", 6).id == "toolworld/train/s5/hard/000006"
     assert ToolWorld(6).example("hard", 6).messages != world.example("hard", 6).messages
     unseen = ToolWorld(5, "heldout", "unseen").example("easy", 0)
-    assert (unseen.id, unseen.meta["unseen_tools"]) == ("toolworld/unseen/s5/easy/000000", True)
+    assert (unseen.id, unseen.meta["unseen_tools"]) == ("toolworld/unseen-heldout/s5/easy/000000", True)
 
 
 def test_a_mixture_keeps_to_its_shares():
@@ -250,18 +250,10 @@ def test_unseen_tools_are_unseen():
     heldout = sample("unseen", "heldout")
     assert {call.name for example in heldout for call in example.calls} <= unseen
     assert len({call.name for example in heldout for call in example.calls}) > 40
-    with pytest.raises(UserError, match="unseen tools are for held-out sets"):
-        ToolWorld(0, "train", "unseen")
-
-
-def test_a_base_model_knows_half_of_the_training_tools():
-    known = {name for concept in BASE for name in concept.names}
-    new = {name for concept in TRAIN for name in concept.names} - known
-    seen = {tool.name for example in sample("base") for tool in example.tools}
-    assert seen <= known and len(seen) > 100
-    assert len(new & {call.name for example in sample() for call in example.calls}) > 100
-    examples = [next(ToolWorld(0, split, "base").examples("easy", 1)) for split in ("train", "heldout")]
-    assert examples[0].id != examples[1].id
+    lesson = sample("unseen", "train")  # to teach them is another thing, and shares no conversation with asking
+    assert {call.name for example in lesson for call in example.calls} <= unseen
+    assert not {example.id for example in lesson} & {example.id for example in heldout}
+    assert not {example.messages for example in lesson} & {example.messages for example in heldout}
 
 
 def test_shares_are_kept():
@@ -299,7 +291,7 @@ def test_prompts_and_answers_fit_a_row_of_256_tokens():
 def test_bad_settings_are_errors_for_people():
     with pytest.raises(UserError, match=r"unknown split 'test'.*train, heldout"):
         ToolWorld(0, "test")
-    with pytest.raises(UserError, match=r"unknown tool set 'new'.*train, base, unseen"):
+    with pytest.raises(UserError, match=r"unknown tool set 'new'.*train, unseen"):
         ToolWorld(0, tools="new")
     with pytest.raises(UserError, match=r"no_call_share.*1\.5.*from 0 to 1"):
         ToolWorld(0, no_call_share=1.5)

@@ -1,9 +1,8 @@
 """Makes the base model of the quickstart: a decoder of a million parameters that has read a stream of the tool world.
 
-    python tools/make_tiny_base.py --out=FOLDER [--conversations=60000] [--seed=7]
+    python tools/make_tiny_base.py --out=FOLDER [--conversations=90000] [--seed=7]
 
-It knows every second of the training tools: the others are new to it, as a user's tools are to an open model. The
-stream comes from another seed than any config's training or held-out data, and no conversation is read twice. The
+The stream comes from another seed than any config's training or held-out data, and no conversation is read twice. The
 same arguments on the same number of devices give the same bits.
 """
 
@@ -39,7 +38,7 @@ ROW_TOKENS = 256
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer and the policy")
-    parser.add_argument("--conversations", type=int, default=60_000)
+    parser.add_argument("--conversations", type=int, default=90_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--shares", default="easy=4,medium=3,hard=3", help="mixture of difficulties")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
@@ -50,7 +49,7 @@ def main() -> None:
     shares = {level: float(share) for level, share in (part.split("=") for part in options.shares.split(","))}
 
     chat = chat_format("compact")
-    world = ToolWorld(options.seed, tools="base")
+    world = ToolWorld(options.seed)
     examples = list(world.mixture(shares, options.conversations))
     texts = [t for e in examples[:8000] for t in (*(s.text for s in chat.segments(e) if not s.special), e.answer)]
     tokenizer = train_bpe(texts, preset("tiny").vocab_size, chat.special_tokens, chat.end_of_turn)
@@ -61,8 +60,7 @@ def main() -> None:
     note(f"{len(prepared) - len(trees)} of {len(prepared)} conversations are longer than a row and are left out")
     batches = batched(SftRows(trees, ROW_TOKENS), epochs=1, rows_per_step=options.rows, accumulate=1, seed=options.seed)
     heldout = {
-        level: [dialect.prepare(e) for e in ToolWorld(options.seed, "heldout", "base").examples(level, 200)]
-        for level in shares
+        level: [dialect.prepare(e) for e in ToolWorld(options.seed, "heldout").examples(level, 200)] for level in shares
     }
     with progress("SFT on the stream", len(batches), "steps") as bar:
         policy = fit(

@@ -22,7 +22,7 @@ def training_examples(config: ConfigDict) -> list[Example]:
     """The training examples, at most `config.data.limit`; raises UserError where there are none or two have one id."""
     data = config.data
     if data.source == "toolworld":
-        world = _world(config, "train")
+        world = _world(config, "train", data.toolworld.tools)
         examples = [e for level in DIFFICULTIES for e in world.examples(level, data.toolworld.train[level])]
     elif data.train:
         examples = [example for path in data.train for example in _read(config, path)]
@@ -40,9 +40,14 @@ def training_examples(config: ConfigDict) -> list[Example]:
 
 
 def heldout_names(config: ConfigDict) -> tuple[str, ...]:
-    """Names of the held-out sets: of the simulator one per difficulty and one with tools never seen in training."""
+    """Names of the held-out sets: of the simulator one per difficulty, and one with tools never seen in training.
+
+    Where the training is on the tools that are otherwise unseen, there are no others left for such a set.
+    """
     data = config.data
-    return (*DIFFICULTIES, UNSEEN_TOOLS) if data.source == "toolworld" else tuple(data.heldout)
+    if data.source != "toolworld":
+        return tuple(data.heldout)
+    return DIFFICULTIES if data.toolworld.tools == "unseen" else (*DIFFICULTIES, UNSEEN_TOOLS)
 
 
 def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
@@ -53,14 +58,14 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         return
     count = data.toolworld.heldout
     if name in DIFFICULTIES:
-        yield from _world(config, "heldout").examples(name, count)
+        yield from _world(config, "heldout", data.toolworld.tools).examples(name, count)
         return
     world = _world(config, "heldout", "unseen")
     for number in range(count):
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
 
-def _world(config: ConfigDict, split: Split, tools: ToolSet = "train") -> ToolWorld:
+def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
     cfg = config.data.toolworld
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 

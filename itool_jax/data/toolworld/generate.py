@@ -19,7 +19,7 @@ from itool_jax.toolcall import signature
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 HELD_OUT_BUCKETS, BUCKETS = 1, 5
-MAX_CHARACTERS = {"train": 500, "base": 500, "unseen": 465}
+MAX_CHARACTERS = {"train": 500, "unseen": 465}
 _MAX_DRAFTS = 2000
 
 
@@ -28,8 +28,8 @@ class ToolWorld:
     """A seeded stream of examples.
 
     split            "train" and "heldout" share no conversation, whatever the seeds (see `split_of`)
-    tools            "unseen": the tools called occur in no training example, as candidates neither; "base": of the
-                     training tools every second one, as candidates too, for a base model to which others are new
+    tools            "unseen": the tools called occur in no example of "train" tools, as candidates neither; as held-out
+                     data they ask what a policy makes of new tools, as training data they teach it those
     no_call_share    share of examples whose right answer is prose
     follow_up_share  share of examples whose conversation holds a tool's result
     """
@@ -43,8 +43,6 @@ class ToolWorld:
     def __post_init__(self):
         if self.split not in SPLITS:
             raise UserError(f"unknown split {self.split!r} of the tool world; known are {', '.join(SPLITS)}.")
-        if self.tools == "unseen" and self.split == "train":
-            raise UserError("the tool world's unseen tools are for held-out sets: use them with split='heldout'.")
         for name in ("no_call_share", "follow_up_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} of the tool world is {getattr(self, name)}; expected a share from 0 to 1.")
@@ -89,7 +87,7 @@ class ToolWorld:
         return rng.choices(tuple(usable), tuple(usable.values()))[0]
 
     def _finished(self, draft: Draft, level: Difficulty, number: int) -> Example:
-        name = {"train": self.split, "base": f"{self.split}-base", "unseen": "unseen"}[self.tools]
+        name = self.split if self.tools == "train" else f"{self.tools}-{self.split}"
         return Example(
             id=f"toolworld/{name}/s{self.seed}/{level}/{number:06d}",
             tools=tuple(offer.tool for offer in draft.offers),

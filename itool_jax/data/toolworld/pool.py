@@ -10,11 +10,11 @@ from random import Random
 from typing import Literal, get_args
 
 from itool_jax.data.toolworld.concept import Concept
-from itool_jax.data.toolworld.domains import BASE, RIVALS, TRAIN, UNSEEN
+from itool_jax.data.toolworld.domains import RIVALS, TRAIN, UNSEEN
 from itool_jax.data.toolworld.slots import Slot
 from itool_jax.errors import UserError
 
-ToolSet = Literal["train", "base", "unseen"]
+ToolSet = Literal["train", "unseen"]
 TOOL_SETS: tuple[ToolSet, ...] = get_args(ToolSet)
 
 
@@ -66,10 +66,10 @@ class Pool:
 
 @lru_cache
 def pool_of(tools: str) -> Pool:
-    """The pool of training tools, of the half of them that a base model knows, or of unseen among all tools."""
+    """The pool of training tools, or the one that calls unseen tools among candidates of both kinds."""
     if tools not in TOOL_SETS:
         raise UserError(f"unknown tool set {tools!r} of the tool world; known are {', '.join(TOOL_SETS)}.")
-    asked, offered = {"train": (TRAIN, TRAIN), "base": (BASE, BASE), "unseen": (UNSEEN, TRAIN + UNSEEN)}[tools]
+    asked, offered = (TRAIN, TRAIN) if tools == "train" else (UNSEEN, TRAIN + UNSEEN)
     look_alikes = {concept.key: _look_alikes(concept, offered) for concept in offered}
     links = tuple(_links(asked, offered))
     inner_links = tuple(link for link in links if link.first in asked)

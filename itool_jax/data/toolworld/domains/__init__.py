@@ -1,10 +1,9 @@
-"""The hand-written domains: concepts to train on, those a base model knows, and those only held-out data ask for."""
+"""The hand-written domains: concepts to train on, and concepts kept apart from them."""
 
 from itool_jax.data.toolworld.concept import Concept
 from itool_jax.data.toolworld.domains import home, leisure, money, office, travel, unseen
 
 TRAIN: tuple[Concept, ...] = (*travel.CONCEPTS, *office.CONCEPTS, *home.CONCEPTS, *leisure.CONCEPTS, *money.CONCEPTS)
-BASE: tuple[Concept, ...] = TRAIN[::2]
 UNSEEN: tuple[Concept, ...] = unseen.CONCEPTS
 
 # Concepts of a group could be stretched to serve each other's requests: where the right answer is that no tool fits or
