@@ -174,7 +174,7 @@ def test_a_config_file_that_is_not_there():
 
 
 def test_a_mode_that_a_config_does_not_have():
-    with pytest.raises(UserError, match="no mode 'smok': its modes are '', 'smoke'"):
+    with pytest.raises(UserError, match="no mode 'smok': its modes are '', 'study', 'new_tools', 'smoke'"):
         load_config(f"{QUICKSTART}:smok")
 
 
