@@ -16,15 +16,15 @@ CHOICES = {
     "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
     "data.chat": ("compact", "chatml"),
     "data.toolworld.tools": ("train", "unseen"),
+    "round.search.self_eval_orderings": (1, 2),
     "round.prefer.loss": ("simpo", "dpo"),
 }
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
     **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots"), 1),
-    **dict.fromkeys(("samples", "iterations", "expansions_max", "trees", "arena_tokens", "self_eval_orderings"), 1),
-    **dict.fromkeys(("fsdp", "tensor", "vocab_size"), 1),
-    "data": -1,
+    **dict.fromkeys(("samples", "iterations", "expansions_max", "trees", "arena_tokens", "vocab_size", "epochs"), 1),
+    **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
     **dict.fromkeys(("temperature", "top_p", "beta", "lora_alpha"), 1e-6),
 }
 # Numbers that may not pass 1, by the last part of the key, beside all whose name ends in "share".
@@ -199,7 +199,7 @@ def _prefer() -> ConfigDict:
             "beta": 2.5,  # scale of the reward
             "gamma": 0.5,  # simpo's margin, absolute
             "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
-            "anchor_weight": 0.0,  # what the SFT loss of a selected prompt's ground-truth answer counts against a pair
+            "anchor_weight": 0.0,  # what -log pi of a selected prompt's right answer counts against a pair's loss
             "epochs": 2,  # passes over the pairs
             **_optimizer(1e-5),
         }

@@ -28,7 +28,7 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     """The locked config of `FILE` or `FILE:MODE`, with overrides such as `--config.round.search.samples=4` applied.
 
     Raises UserError where the file is missing or fails, where a key is unknown (naming the nearest known one) and where
-    a value has another type than its default or is none of its choices.
+    a value has another type than its default, is none of its choices, is out of range, or does not go with another.
     """
     match = re.fullmatch(r"(.*\.py):(.*)", spec)
     file, arguments = (match[1], (match[2],)) if match else (spec, ())
@@ -36,7 +36,7 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     check_config(config, where=file)
     for override in overrides:
         _apply(config, override)
-    _check_together(config, where=file)
+    _check_together(config, where=f"{file} with what the command line sets" if overrides else file)
     return _seal(config)
 
 
@@ -72,17 +72,17 @@ def _check_range(key_in_tree: str, key: str, value: float, where: str) -> None:
     least = MINIMUMS.get(name, 0)
     most = 1.0 if share or name in AT_MOST_ONE or key_in_tree == "round.search.gamma" else math.inf
     if not least <= value <= most or math.isinf(value):
-        wanted = "a share between 0 and 1" if share else f"at least {least}" + (", at most 1" if most == 1.0 else "")
+        wanted = "a share between 0 and 1" if share else f"at least {least}, {'at most 1' if most == 1.0 else 'finite'}"
         raise UserError(f"{where}: config.{key} is {value}; expected {wanted}")
 
 
 def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
-    for name in ("", *config.round_overrides):
-        search = resolve_round(config, name).search
+    for name in (None, *config.round_overrides):
+        search = (resolve_round(config, name) if name else config.round).search
         if search.arena_tokens < search.answer_tokens:
             raise UserError(
-                f"{where}: config.round.search.arena_tokens is {search.arena_tokens}, less than the "
+                f"{where}: in {name or 'config.round'} search.arena_tokens is {search.arena_tokens}, less than the "
                 f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
             )
 

@@ -121,9 +121,12 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("round.search.top_p=1.5", "expected at least 1e-06, at most 1"),
         ("round.search.gamma=1.5", "expected at least 0, at most 1"),
         ("warmup.learning_rate=nan", "config.warmup.learning_rate is nan"),
-        ("warmup.learning_rate=inf", "config.warmup.learning_rate is inf"),
+        ("warmup.learning_rate=inf", "config.warmup.learning_rate is inf; expected at least 0, finite"),
         ("mesh.data=-2", "expected at least -1"),
-        ("round.search.arena_tokens=32", "arena_tokens is 32, less than the 96 answer_tokens"),
+        ("round.prefer.epochs=0", "expected at least 1"),
+        ("round.search.self_eval_orderings=3", "expected one of 1, 2"),
+        ("round_overrides.round_001.search.answer_tokens=800", "in round_001 search.arena_tokens is 768"),
+        ("round.search.arena_tokens=32", "in config.round search.arena_tokens is 32, less than the 96 answer_tokens"),
     ],
 )
 def test_a_value_of_another_kind_says_what_was_expected_and_found(setting, message):

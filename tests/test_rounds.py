@@ -267,6 +267,25 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
         assert len(session.training.warmup) == round(len(fitting) * 0.9)
 
 
+def test_rows_that_do_not_divide_are_refused_before_anything_is_done(tmp_path, capsys):
+    workdir = tmp_path / "run"
+    arguments = [f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**{"round.prefer.rows": 4})]
+    assert run_cli("run", *arguments) == 2
+    assert "config.round.prefer.rows is 4, but rows lie over 8 devices" in capsys.readouterr().err
+    assert not workdir.exists()
+
+
+def test_pairs_of_an_older_selection_are_refused(finished, tmp_path, capsys):
+    """Score done again with another outcome: its prompts would be trained on with the pairs of others."""
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    manifest["stages"]["round_000/search"]["inputs"]["selected"] = "0" * 64
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    assert run_cli("prefer", f"--workdir={workdir}", "--round=0") == 2
+    assert "of an older selection" in capsys.readouterr().err
+
+
 def test_a_perplexity_does_not_depend_on_the_company(finished):
     """Long prompts get rows of their own length; nothing else may change."""
     with open_run(finished, None) as run:

@@ -2,11 +2,12 @@
 
     python tools/study_gain.py --config=FILE --workdir=DIR [--seeds=0,1,2] [--config.a.b=value ...]
 
-For every seed the whole loop runs in DIR/seed_N. Beside each round stands a control: SFT from the round's own start on
-the ground truth of the prompts that the round selected, with as many gradient tokens as its preference step had (tokens
-of chosen and rejected completions over all epochs), at the warm-up's learning rate and at a third of it. The table
-gives exact match in points: the warm-up's, and the gain of rounds and controls over it, with 95 % t-intervals over
-seeds. A run that was stopped goes on with the same command.
+For every seed the whole loop runs in DIR/seed_N; configs/quickstart.py:study and :new_tools are meant for it. Beside
+the rounds stands a chain of controls, from the warm-up too: SFT on the ground truth of the prompts that each round
+selected, with as many gradient tokens as its preference step had (chosen and rejected sides and anchors, over all
+epochs), at the warm-up's learning rate and at a third of it. The table gives exact match in points: the warm-up's, and
+the gain of rounds and controls over it, with 95 % t-intervals over seeds. A run that was stopped goes on with the same
+command.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ def add_control(session: Session, name: str) -> None:
                 "policy": digest,
                 "selected": scored.digests["selected"],
                 "tokens": str(gradient_tokens(session, index)),
+                "heldout": session.heldout_digest,
             },
             outputs={"checkpoint": f"{folder}/checkpoint", "eval": f"{folder}/eval"},
             body=body,

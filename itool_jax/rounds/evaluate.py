@@ -32,11 +32,11 @@ def evaluate(session: Session, name: str) -> StageResult:
 
     def body(stage: Stage):
         budget = session.config.evaluate.answer_tokens
-        answers = [p.answer for examples, _ in session.heldout.values() for p in examples]
-        if over := sum(len(answer) > budget for answer in answers):
+        calls = [p.answer for examples, _ in session.heldout.values() for p in examples if p.example.calls]
+        if over := sum(len(answer) > budget for answer in calls):
             note(
-                f"the right answer of {over} of {len(answers)} held-out examples is longer than "
-                f"config.evaluate.answer_tokens = {budget}: they count as wrong"
+                f"the calls of {over} of {len(calls)} held-out examples are longer, as the data write them, than "
+                f"config.evaluate.answer_tokens = {budget}: what is cut off there counts as wrong"
             )
         policy = session.policy(name)
         skipped = {set_name: len(too_long) for set_name, (_, too_long) in session.heldout.items()}

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from itool_jax.config import round_name
+from itool_jax.config import round_config, round_name
+from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.rounds import evaluate, prefer, report, score, search, warmup
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
+from itool_jax.rounds.settings import rows_per_step
+
+
+def require_rows(session: Session) -> None:
+    """Raises UserError where a stage's rows do not divide over the devices: better now than hours later."""
+    divisor = batch_divisor(session.mesh)
+    rows_per_step(session.config.warmup, divisor, "warmup")
+    for index in range(session.config.rounds):
+        rows_per_step(round_config(session.config, index).prefer, divisor, "round.prefer")
 
 
 def command(run: RunDirectory) -> None:
     session = Session(run)
+    require_rows(session)
     evaluate.evaluate(session, evaluate.BASE)
     warmup.warmup(session)
     evaluate.evaluate(session, evaluate.WARMUP)

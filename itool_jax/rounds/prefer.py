@@ -17,7 +17,7 @@ from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_before, polic
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
-from itool_jax.rounds.score import selected_examples
+from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import fit_config, rows_per_step
 from itool_jax.rounds.stage import Stage, StageResult
@@ -44,6 +44,9 @@ def prefer(session: Session, index: int) -> StageResult:
     found = session.current(f"{name}/search")
     if found is None:
         raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
+    selected = selection(session, index).digests["selected"]
+    if session.run.stages[f"{name}/search"].inputs["selected"] != selected:
+        raise UserError(f"the pairs of {name} are of an older selection: do `itool-jax search` again first.")
 
     def body(stage: Stage):
         groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in session.training.buffer})
@@ -58,6 +61,7 @@ def prefer(session: Session, index: int) -> StageResult:
         inputs={
             "policy": policy_digest(session.trained(before)),
             "pairs": found.digests["pairs"],
+            "selected": selected,
             "data": session.data_digest,
         },
         outputs={"checkpoint": f"{name}/checkpoint"},
@@ -121,6 +125,8 @@ def train_on_pairs(
     if not fitting:
         note(f"{stage.name}: the search gave no pairs, so the policy stays as it is")
         return policy, counts
+    if not counts["pairs"]:
+        note(f"{stage.name}: the search gave no pairs, so this is SFT on {counts['anchors']} anchors alone")
     if any(pair.reference is None for group in fitting for pair in group.pairs):
         fitting = with_reference(policy, fitting, cfg.row_tokens, cfg.rows)
     rows = PreferenceRows(fitting, cfg.row_tokens)

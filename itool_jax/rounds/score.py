@@ -69,14 +69,19 @@ def score(session: Session, index: int) -> StageResult:
     )
 
 
-def selected_examples(session: Session, index: int) -> list[Prepared]:
-    """What round `index` selected, in the order of the buffer; raises UserError before its score is complete."""
-    name = round_name(index)
-    scored = session.current(f"{name}/score")
+def selection(session: Session, index: int) -> StageResult:
+    """The score stage of round `index`; raises UserError before it is complete."""
+    scored = session.current(f"{round_name(index)}/score")
     if scored is None:
-        raise UserError(f"{name} has selected nothing yet: do `itool-jax score` first.")
+        raise UserError(f"{round_name(index)} has selected nothing yet: do `itool-jax score` first.")
+    return scored
+
+
+def selected_examples(session: Session, index: int) -> list[Prepared]:
+    """What round `index` selected, in the order of the buffer."""
     by_id = {p.id: p for p in session.training.buffer}
-    return [by_id[json.loads(line)["id"]] for line in scored.paths["selected"].read_text().splitlines()]
+    lines = selection(session, index).paths["selected"].read_text().splitlines()
+    return [by_id[json.loads(line)["id"]] for line in lines]
 
 
 def perplexities(session: Session, policy: Policy, examples: Sequence[Prepared], title: str) -> np.ndarray:

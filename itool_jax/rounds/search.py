@@ -10,14 +10,13 @@ from typing import Any
 from itool_jax import files
 from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
-from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
 from itool_jax.rounds.run_directory import RunDirectory
-from itool_jax.rounds.score import selected_examples
+from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.settings import pair_config, sampling_config, search_config
 from itool_jax.rounds.stage import Stage, StageResult
@@ -39,9 +38,7 @@ def search(session: Session, index: int) -> StageResult:
     Finished trees are kept as they come, so a killed search loses only those in flight.
     """
     name = round_name(index)
-    scored = session.current(f"{name}/score")
-    if scored is None:
-        raise UserError(f"the search of {name} takes what {name}/score selects, and that is not complete: score first.")
+    scored = selection(session, index)
 
     def body(stage: Stage):
         return _Harvest(session, index, stage).reap(selected_examples(session, index))
@@ -72,11 +69,11 @@ class _Harvest:
         search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg))
         context = self.session.base.config.context
         fitting = [p for p in examples if search.tokens_needed(p) <= context]
-        over_budget = sum(len(p.answer) > cfg.answer_tokens for p in fitting)
+        over_budget = sum(bool(p.example.calls) and len(p.answer) > cfg.answer_tokens for p in fitting)
         if over_budget:
             note(
-                f"{self.stage.name}: the right answer of {over_budget} of {len(fitting)} prompts is longer than "
-                f"config.round.search.answer_tokens = {cfg.answer_tokens}, so no sample of theirs is right"
+                f"{self.stage.name}: the calls of {over_budget} of {len(fitting)} prompts are longer, as the data "
+                f"write them, than config.round.search.answer_tokens = {cfg.answer_tokens}: few samples can be right"
             )
         waiting = [p for p in fitting if p.id not in kept]
         pairs = sum(len(row["pairs"]) for row in kept.values())

@@ -95,8 +95,10 @@ class Session:
         if too_long:
             note(f"{len(too_long)} training examples are longer than the model's context and are left out")
         order = sorted(prepared, key=lambda p: (zlib.crc32(f"split {self.config.seed} {p.id}".encode()), p.id))
-        head, tail = round(len(order) * data.warmup_share), round(len(order) * data.buffer_share)
-        return TrainingData(tuple(order[:head]), tuple(order[len(order) - tail :]), tuple(too_long))
+        head, start = round(len(order) * data.warmup_share), len(order) - round(len(order) * data.buffer_share)
+        if data.warmup_share + data.buffer_share <= 1:
+            start = max(start, head)  # two halves of an odd count share none
+        return TrainingData(tuple(order[:head]), tuple(order[start:]), tuple(too_long))
 
     @cached_property
     def heldout(self) -> Mapping[str, tuple[list[Prepared], list[str]]]:
