@@ -23,6 +23,7 @@ from itool_jax.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
 FILES = [f"{path}{mode}" for path in sorted((ROOT / "configs").glob("*.py")) for mode in ("", ":smoke")]
+FILES += [f"{QUICKSTART}:{mode}" for mode in ("study", "new_tools")]
 
 
 def override(*settings):

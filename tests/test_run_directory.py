@@ -150,6 +150,16 @@ def test_another_config_is_refused_with_the_differing_keys(tmp_path):
         assert run.config.rounds == 2
 
 
+def test_a_run_from_before_a_key_was_there_goes_on_with_its_default(tmp_path):
+    with open_run(tmp_path / "run", default_config()) as run:
+        add_stage(run)
+    old = json.loads((tmp_path / "run/config.json").read_text())
+    del old["warmup"]["eval_limit"]
+    (tmp_path / "run/config.json").write_text(json.dumps(old))
+    with open_run(tmp_path / "run", default_config()) as run:
+        assert run.result("warmup/easy") is not None
+
+
 def test_a_run_without_work_takes_another_config(tmp_path):
     open_run(tmp_path, default_config()).close()
     other = default_config()

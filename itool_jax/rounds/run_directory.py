@@ -194,7 +194,7 @@ def _record_config(path: epath.Path, config: ConfigDict) -> bool:
     """Writes config.json where there is none or no work depends on it; True if it did."""
     ours = config_to_json(config)
     if is_run(path):
-        differing = differences(_read_config_json(path), ours)
+        differing = differences(config_to_json(read_config(path)), ours)  # a key newer than the run: its default
         if not differing:
             return False
         if _holds_work(path):
