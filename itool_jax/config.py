@@ -27,8 +27,11 @@ MINIMUMS = {
     **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
     **dict.fromkeys(("temperature", "top_p", "beta", "lora_alpha"), 1e-6),
 }
-# Numbers that may not pass 1, by the last part of the key, beside all whose name ends in "share".
-AT_MOST_ONE = ("top_p", "warmup_fraction")
+# Greatest value of numbers that have one, by the end of the key; every number is finite.
+MAXIMUMS = {
+    **dict.fromkeys(("share", ".top_p", ".warmup_fraction", "search.gamma"), 1),
+    "seed": 2**31 - 1,
+}
 
 
 def default_config() -> ConfigDict:
@@ -120,7 +123,7 @@ def _data() -> ConfigDict:
                 "seed": 0,  # of the world: its tools and its conversations
                 "tools": "train",  # which tools the conversations call: train, or unseen, those kept apart from them
                 "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty
-                "heldout": 1000,  # conversations in each of the sets easy, medium, hard, unseen_tools
+                "heldout": 1000,  # conversations in each set: easy, medium, hard and, where there are any, unseen_tools
                 "no_call_share": 0.1,  # requests whose right answer is prose: a parameter is missing, or no tool serves
                 "follow_up_share": 0.1,  # conversations that go on after a tool's result
             },

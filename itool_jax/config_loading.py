@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-import math
 import re
 import runpy
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import AT_MOST_ONE, CHOICES, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
+from itool_jax.config import CHOICES, MAXIMUMS, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
 from itool_jax.errors import UserError
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
@@ -67,13 +67,11 @@ def check_value(key: str, value: Any, where: str) -> None:
 
 
 def _check_range(key_in_tree: str, key: str, value: float, where: str) -> None:
-    name = key_in_tree.rpartition(".")[2]
-    share = name.endswith("share")
-    least = MINIMUMS.get(name, 0)
-    most = 1.0 if share or name in AT_MOST_ONE or key_in_tree == "round.search.gamma" else math.inf
-    if not least <= value <= most or math.isinf(value):
-        wanted = "a share between 0 and 1" if share else f"at least {least}, {'at most 1' if most == 1.0 else 'finite'}"
-        raise UserError(f"{where}: config.{key} is {value}; expected {wanted}")
+    least = MINIMUMS.get(key_in_tree.rpartition(".")[2], 0)
+    most = next((limit for end, limit in MAXIMUMS.items() if key_in_tree.endswith(end)), None)
+    if not least <= value <= (sys.float_info.max if most is None else most):
+        wanted = "finite" if most is None else f"at most {most}"
+        raise UserError(f"{where}: config.{key} is {value}; expected at least {least}, {wanted}")
 
 
 def _check_together(config: ConfigDict, where: str) -> None:

@@ -16,7 +16,7 @@ from itool_jax.models.policy import init_policy
 from itool_jax.training import losses
 from itool_jax.training.dataset import batched
 from itool_jax.training.objectives import PreferenceBatch, preference, sft
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, with_reference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, fitting_rows, with_reference
 from itool_jax.training.step import frozen_part, init_state, make_train_step
 from tests.test_forest import CFG, assert_same_direction, completion_logprobs, random_paths
 from tests.test_mesh import assert_close, one_device, sft_rows
@@ -167,20 +167,13 @@ def test_at_the_reference_policy_every_dpo_margin_is_zero(policy):
     assert abs(float(result.metrics["chosen_drift"].total)) < 1e-3
 
 
-# Accumulation
-
-
-def one_step(policy, objective, batch):
-    """Metrics and parameters after a step of plain gradient descent at rate 1."""
-    state = init_state(policy, optax.sgd(1.0), one_device())
-    with jax.set_mesh(one_device()):
-        return make_train_step(objective, optax.sgd(1.0), state)(state, frozen_part(policy), batch)
+def anchored_groups():
+    return [replace(group, anchor=(7, 8, number + 1)) for number, group in enumerate(groups())]
 
 
 def test_an_anchor_is_the_last_completion_of_its_tree(policy):
     """With nothing but anchors the objective is SFT summed over each answer, whatever pairs lie in the same rows."""
-    answers = [(7, 8, number + 1) for number in range(6)]
-    anchored = [replace(group, anchor=answer) for group, answer in zip(groups(), answers, strict=True)]
+    anchored = anchored_groups()
     alone = [PairGroup(group.id, group.prompt, (), group.anchor) for group in anchored]
     batches = [
         jax.tree.map(lambda *x: np.stack(x), *(rows[r] for r in range(len(rows))))
@@ -191,9 +184,27 @@ def test_an_anchor_is_the_last_completion_of_its_tree(policy):
     expected = sum(completion_logprobs(policy, [(group.prompt, group.anchor)])[0] for group in anchored)
     for result in (among, by_themselves):
         assert float(result.metrics["anchor_logprob"].total) == pytest.approx(float(expected), rel=1e-5)
-        assert float(result.metrics["anchor_logprob"].weight) == 6
+        assert float(result.metrics["anchor_logprob"].weight) == 6 * 3
         assert float(result.total / 1e6) == pytest.approx(-float(expected), rel=1e-4)
     assert float(by_themselves.metrics["accuracy"].weight) == 0
+
+
+def test_a_tree_gives_up_what_does_not_fit_a_row():
+    """First its anchor, then its pairs; nothing else is lost."""
+    group = PairGroup("a", (1, 2, 3, 4), (TokenPair((), (5, 5, 5), (6, 6, 6)),), anchor=(7, 7, 7, 7))
+    kept = {tokens: fitting_rows([group], tokens) for tokens in (14, 13, 10, 9, 8, 7)}
+    pairs_only, anchor_only = replace(group, anchor=()), replace(group, pairs=())
+    assert kept == {14: [group], 13: [pairs_only], 10: [pairs_only], 9: [anchor_only], 8: [anchor_only], 7: []}
+
+
+# Accumulation
+
+
+def one_step(policy, objective, batch):
+    """Metrics and parameters after a step of plain gradient descent at rate 1."""
+    state = init_state(policy, optax.sgd(1.0), one_device())
+    with jax.set_mesh(one_device()):
+        return make_train_step(objective, optax.sgd(1.0), state)(state, frozen_part(policy), batch)
 
 
 @pytest.mark.parametrize("kind", ["sft", "simpo"])
@@ -201,8 +212,12 @@ def test_accumulation_weighs_every_token_and_pair_alike(policy, kind):
     if kind == "sft":
         objective, rows = sft, sft_rows(vocabulary=CFG.vocab_size)
     else:
-        objective = preference("simpo", beta=2.5, gamma=0.5, sft_weight=0.1)
-        rows = PreferenceRows(with_reference(policy, groups(), row_tokens=64, rows=2), row_tokens=64)
+        objective = preference("simpo", beta=2.5, gamma=0.5, sft_weight=0.1, anchor_weight=0.3)
+        made = [
+            group if number % 2 else anchored
+            for number, (group, anchored) in enumerate(zip(groups(), anchored_groups(), strict=True))
+        ]
+        rows = PreferenceRows(with_reference(policy, made, row_tokens=64, rows=2), row_tokens=64)
     whole, parts = (batched(rows, epochs=1, rows_per_step=4, accumulate=a, seed=0)[0] for a in (1, 2))
     weights = jax.tree.leaves(jax.vmap(lambda part: objective(policy, part).weight)(parts))[0]
     assert weights[0] != weights[1]  # else a mean of means would pass too

@@ -24,7 +24,7 @@ from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.rounds.inputs import training_examples
 from itool_jax.rounds.run_directory import open_run
-from itool_jax.rounds.score import perplexities, select
+from itool_jax.rounds.score import perplexities, select, selected_examples
 from itool_jax.rounds.session import Session
 from itool_jax.search.records import read_records
 
@@ -91,6 +91,9 @@ def test_every_stage_leaves_what_the_design_says(finished):
     assert sorted(tree["id"] for tree in trees) == sorted(selected)
     pairs = [json.loads(line) for line in (finished / "round_000/pairs.jsonl").read_text().splitlines()]
     assert pairs and all(pair["chosen"][0] != pair["rejected"][0] for pair in pairs)
+    summary = json.loads((finished / "manifest.json").read_text())["stages"]["round_000/prefer"]["summary"]
+    assert (summary["prompts"], summary["anchors"], summary["anchors_too_long"]) == (8, 8, 0)  # the config weighs them
+    assert summary["pairs"] == len(pairs) and summary["last_anchor_logprob"] < 0
     steps = [
         row["step"]
         for row in map(json.loads, (finished / "metrics.jsonl").read_text().splitlines())
@@ -164,7 +167,14 @@ def test_the_study_adds_controls_to_a_run(finished, tmp_path, capsys):
     by_name = json.loads(figures.read_text())["0"]
     assert list(by_name) == ["base", "warmup", "round_000", "control/round_000", "control_third_rate/round_000"]
     stages = json.loads((tmp_path / "seed_0/manifest.json").read_text())["stages"]
-    assert stages["control/round_000"]["summary"]["steps"] >= 1
+    control = stages["control/round_000"]["summary"]
+    assert control["prompts"] + control["too_long"] == 8 and control["steps"] >= 1
+    rows = [json.loads(line) for line in (tmp_path / "seed_0/round_000/pairs.jsonl").read_text().splitlines()]
+    with open_run(tmp_path / "seed_0", None) as run:
+        answers = [len(p.answer) for p in selected_examples(Session(run), 0)]
+    tokens = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows) + sum(answers)
+    assert stages["control/round_000"]["inputs"]["tokens"] == str(tokens)  # one epoch
+    assert control["passes"] == pytest.approx(tokens / sum(answers))
     assert "control_third_rate" in capsys.readouterr().out
 
 

@@ -24,9 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from itool_jax.config import round_config, round_name
+from itool_jax.config import round_name
 from itool_jax.config_loading import load_config
-from itool_jax.data.jsonl import read_lines
 from itool_jax.errors import UserError
 from itool_jax.evaluation import read_summaries, summarize, write_evaluation
 from itool_jax.forest import chain
@@ -34,7 +33,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
 from itool_jax.rounds import loop
-from itool_jax.rounds.chain import WARMUP
+from itool_jax.rounds.chain import WARMUP, policy_stage
 from itool_jax.rounds.evaluate import answer_sets
 from itool_jax.rounds.run_directory import RunDirectory, open_run
 from itool_jax.rounds.score import selected_examples
@@ -110,20 +109,14 @@ def add_control(session: Session, name: str) -> None:
 
 def gradient_tokens(session: Session, index: int) -> int:
     """Tokens that the round's preference step took gradients of, over its epochs: both sides of pairs, and anchors."""
-    found = session.run.result(f"{round_name(index)}/search")
-    assert found is not None
-    cfg = round_config(session.config, index).prefer
-    rows = (json.loads(line) for _, line in read_lines(found.paths["pairs"]))
-    per_epoch = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows if row["reference"])
-    if cfg.anchor_weight:
-        per_epoch += sum(len(p.answer) for p in selected_examples(session, index))
-    return per_epoch * cfg.epochs
+    return session.run.stages[policy_stage(round_name(index))].summary["gradient_tokens"]
 
 
 def train_control(session: Session, stage: Stage, index: int, policy: Policy, rate: float):
     """SFT on the answers of the round's selected prompts until as many answer tokens were read."""
     cfg = session.config.warmup
-    trees = [chain(p.prompt, p.answer) for p in selected_examples(session, index) if len(p) <= cfg.row_tokens]
+    selected = selected_examples(session, index)
+    trees = [chain(p.prompt, p.answer) for p in selected if len(p) <= cfg.row_tokens]
     if not trees:
         raise UserError(f"{stage.name}: none of the selected prompts fits config.warmup.row_tokens = {cfg.row_tokens}.")
     answer_tokens = sum(len(tree.segments[1]) for tree in trees)
@@ -140,7 +133,8 @@ def train_control(session: Session, stage: Stage, index: int, policy: Policy, ra
         policy = fit(
             policy, sft, batches[:steps], replace(settings, optimizer=optimizer), session.mesh, stage.kept, on_step
         )
-    return policy, {"prompts": len(trees), "passes": passes, "steps": steps}
+    too_long = len(selected) - len(trees)
+    return policy, {"prompts": len(trees), "too_long": too_long, "passes": passes, "steps": steps}
 
 
 def read_figures(run: RunDirectory) -> dict[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from itool_jax.config import round_name
 from itool_jax.errors import UserError
@@ -10,7 +10,7 @@ from itool_jax.evaluation.exact_match import Graded, grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
 from itool_jax.models.policy import Policy
-from itool_jax.progress import note, progress
+from itool_jax.progress import progress
 from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_stage
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
@@ -31,13 +31,6 @@ def evaluate(session: Session, name: str) -> StageResult:
     """The stage NAME/eval: answers of every held-out set, and a summary, of the base, the warm-up or a round."""
 
     def body(stage: Stage):
-        budget = session.config.evaluate.answer_tokens
-        calls = [p.answer for examples, _ in session.heldout.values() for p in examples if p.example.calls]
-        if over := sum(len(answer) > budget for answer in calls):
-            note(
-                f"the calls of {over} of {len(calls)} held-out examples are longer, as the data write them, than "
-                f"config.evaluate.answer_tokens = {budget}: what is cut off there counts as wrong"
-            )
         policy = session.policy(name)
         skipped = {set_name: len(too_long) for set_name, (_, too_long) in session.heldout.items()}
         summaries = write_evaluation(stage.output("eval"), answer_sets(session, policy, name), skipped)
@@ -51,11 +44,22 @@ def evaluate(session: Session, name: str) -> StageResult:
     )
 
 
-def answer_sets(session: Session, policy: Policy, title: str, limit: int = 0) -> Mapping[str, list[Graded]]:
-    """Greedy answers of the policy on every held-out set, graded; all sets share the batches.
+def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, list[Graded]]:
+    """Greedy answers of the policy on every held-out set, graded; all sets share the batches."""
+    total = sum(len(examples) for examples, _ in session.heldout.values())
+    with progress(f"Evaluating {title}", total, "answers") as bar:
+        return _answer(session, policy, on_done=lambda: bar.advance(1))
 
-    `limit` takes only the first so many examples of a set; 0 takes all.
-    """
+
+def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
+    """Exact match of every held-out set, for a curve; on its first `config.warmup.eval_limit` examples."""
+    graded = _answer(session, policy, session.config.warmup.eval_limit)  # within the training's bar, so without its own
+    return {name: summarize(rows).exact_match or 0.0 for name, rows in graded.items()}
+
+
+def _answer(
+    session: Session, policy: Policy, limit: int = 0, on_done: Callable[[], None] = lambda: None
+) -> dict[str, list[Graded]]:
     cfg = session.config.evaluate
     everything = [(name, p) for name, (examples, _) in session.heldout.items() for p in examples[: limit or None]]
     if not everything:
@@ -64,15 +68,8 @@ def answer_sets(session: Session, policy: Policy, title: str, limit: int = 0) ->
     sampler = session.sampler(
         policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens, seed=session.config.seed
     )
-    with progress(f"Evaluating {title}", len(examples), "answers") as bar:
-        samples = greedy_answers(sampler, examples, cfg.answer_tokens, on_done=lambda: bar.advance(1))
+    samples = greedy_answers(sampler, examples, cfg.answer_tokens, on_done=on_done)
     graded: dict[str, list[Graded]] = {name: [] for name in session.heldout}
     for (name, prepared), sample in zip(everything, samples, strict=True):
         graded[name].append(grade(prepared.example, session.dialect.text(sample.tokens), finished=sample.end == "stop"))
     return graded
-
-
-def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
-    """Exact match of every held-out set, for a curve."""
-    graded = answer_sets(session, policy, "so far", session.config.warmup.eval_limit)
-    return {name: summarize(rows).exact_match or 0.0 for name, rows in graded.items()}

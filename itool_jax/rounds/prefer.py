@@ -1,4 +1,4 @@
-"""The preference step of a round: training on the pairs that its search gave, or on pairs that a user brings."""
+"""The preference step of a round: training on the pairs of its search and on anchors, or on pairs of a user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from itool_jax.rounds.user_pairs import read_user_pairs
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import fit
 from itool_jax.training.objectives import preference
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, with_reference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, fitting_rows, with_reference
 
 
 def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
@@ -39,7 +39,7 @@ def command(run: RunDirectory, round: int | None, pairs: str | None, start: str 
 
 
 def prefer(session: Session, index: int) -> StageResult:
-    """The stage round_NNN/prefer: the policy after training on the round's pairs."""
+    """The stage round_NNN/prefer: the policy after training on the round's pairs, and on anchors where they weigh."""
     name, before = round_name(index), policy_before(index)
     found = session.current(f"{name}/search")
     if found is None:
@@ -109,18 +109,14 @@ def train_on_pairs(
     Counts what was used and what did not fit a row.
     """
     cfg = round_config(session.config, index).prefer
-    fitting = [group for group in groups if len(group.tree()) <= cfg.row_tokens]
-    counts = {
-        "prompts": len(fitting),
-        "pairs": sum(len(group.pairs) for group in fitting),
-        "anchors": sum(bool(group.anchor) for group in fitting),
-        "too_long": len(groups) - len(fitting),
-        "steps": 0,
-    }
+    fitting = fitting_rows(groups, cfg.row_tokens)
+    offered, counts = _count(groups), _count(fitting)
+    counts |= {f"{name}_too_long": offered[name] - counts[name] for name in ("pairs", "anchors")}
+    counts |= {"gradient_tokens": cfg.epochs * _completion_tokens(fitting), "steps": 0}
     if groups and not fitting:
         raise UserError(
-            f"{stage.name}: no tree of pairs fits config.round.prefer.row_tokens = {cfg.row_tokens}; the smallest has "
-            f"{min(len(group.tree()) for group in groups)} tokens."
+            f"{stage.name}: no tree of pairs or anchors fits config.round.prefer.row_tokens = {cfg.row_tokens}; the "
+            f"smallest has {min(len(group.tree()) for group in groups)} tokens."
         )
     if not fitting:
         note(f"{stage.name}: the search gave no pairs, so the policy stays as it is")
@@ -138,12 +134,28 @@ def train_on_pairs(
     )
     counts |= {"rows": len(rows), "steps": len(batches)}
     last: dict[str, float] = {}
-    with progress(f"{cfg.loss} {stage.name}", len(batches), "steps", cost=f"{counts['pairs']} pairs") as bar:
+    cost = f"{counts['pairs']} pairs, {counts['anchors']} anchors"
+    with progress(f"{cfg.loss} {stage.name}", len(batches), "steps", cost=cost) as bar:
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             session.run.metrics.write(step, stage.name, metrics)
-            last.update(metrics)
-            bar.advance(step - bar.done, loss=metrics["loss"], accuracy=metrics["accuracy"])
+            last.update({name: value for name, value in metrics.items() if not name.endswith("_per_s")})
+            shown = {name: metrics[name] for name in ("loss", "accuracy") if name in metrics}
+            bar.advance(step - bar.done, **shown)
 
         policy = fit(policy, objective, batches, fit_config(cfg, len(batches)), session.mesh, stage.kept, on_step)
     return policy, counts | {f"last_{name}": value for name, value in last.items()}
+
+
+def _count(groups: Sequence[PairGroup]) -> dict[str, int]:
+    return {
+        "prompts": len(groups),
+        "pairs": sum(len(group.pairs) for group in groups),
+        "anchors": sum(bool(group.anchor) for group in groups),
+    }
+
+
+def _completion_tokens(groups: Sequence[PairGroup]) -> int:
+    """Tokens of both sides of all pairs and of all anchors: what one epoch takes gradients of."""
+    sides = sum(len(pair.chosen) + len(pair.rejected) for group in groups for pair in group.pairs)
+    return sides + sum(len(group.anchor) for group in groups)

@@ -106,7 +106,14 @@ class Session:
         cfg, names = self.config.evaluate, heldout_names(self.config)
         if unknown := [name for name in cfg.sets if name not in names]:
             raise UserError(f"config.evaluate.sets names {unknown[0]!r}, but the held-out sets are {', '.join(names)}.")
-        return {name: self._fitting(heldout_examples(self.config, name)) for name in cfg.sets or names}
+        sets = {name: self._fitting(heldout_examples(self.config, name)) for name in cfg.sets or names}
+        calls = [p.answer for fitting, _ in sets.values() for p in fitting if p.example.calls]
+        if over := sum(len(answer) > cfg.answer_tokens for answer in calls):
+            note(
+                f"the calls of {over} of {len(calls)} held-out examples are longer, as the data write them, than "
+                f"config.evaluate.answer_tokens = {cfg.answer_tokens}: what is cut off there counts as wrong"
+            )
+        return sets
 
     def _fitting(self, examples: Iterable[Example]) -> tuple[list[Prepared], list[str]]:
         cfg, context = self.config.evaluate, self.base.config.context

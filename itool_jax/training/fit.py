@@ -104,6 +104,7 @@ class _LateReport:
                 f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
                 "Start in another --workdir with a lower learning rate or clip norm."
             )
+        values = {name: value for name, value in values.items() if not math.isnan(value)}  # means over nothing
         now = time.monotonic()
         values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
         values["tokens_per_s"] = values["tokens"] * values["steps_per_s"]

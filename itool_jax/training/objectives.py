@@ -91,18 +91,20 @@ def preference(
         def over_pairs(value_BQ) -> Mean:
             return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), pairs)
 
-        anchors = Mean(jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0)), jnp.sum(batch.anchor))
+        anchor_loss = -jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0))
+        anchor_tokens = jnp.sum(jnp.where(batch.anchor > 0, lengths_BC, 0.0))
         metrics = {
+            "pair_loss": over_pairs(per_pair),
             "accuracy": over_pairs((margin > 0).astype(jnp.float32)),
             "margin": over_pairs(margin),
             "chosen_logprob": over_pairs(chosen / chosen_length),
             "rejected_logprob": over_pairs(rejected / rejected_length),
             "chosen_drift": over_pairs(chosen - reference_chosen),
             "rejected_drift": over_pairs(rejected - reference_rejected),
-            "anchor_logprob": anchors,
+            "anchor_logprob": Mean(-anchor_loss, anchor_tokens),  # per token, as those of the sides
         }
-        total = over_pairs(per_pair).total - anchor_weight * anchors.total
-        return Objective(total, pairs + anchor_weight * anchors.weight, _tokens(batch.forest), metrics)
+        total = metrics["pair_loss"].total + anchor_weight * anchor_loss
+        return Objective(total, pairs + anchor_weight * jnp.sum(batch.anchor), _tokens(batch.forest), metrics)
 
     return objective
 

@@ -48,6 +48,17 @@ class PairGroup:
         return branch(paths)
 
 
+def fitting_rows(groups: Sequence[PairGroup], row_tokens: int) -> list[PairGroup]:
+    """The groups as far as their trees fit a row: whole, else without the anchor, else the anchor alone, else not."""
+    fitting = []
+    for group in groups:
+        for part in (group, replace(group, anchor=()), replace(group, pairs=())):
+            if (part.pairs or part.anchor) and len(part.tree()) <= row_tokens:
+                fitting.append(part)
+                break
+    return fitting
+
+
 def with_reference(policy: Policy, groups: Sequence[PairGroup], row_tokens: int, rows: int) -> list[PairGroup]:
     """The groups with their log-probs under `policy`, the policy at the start of the round."""
     known = list(groups)

@@ -78,7 +78,7 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
 
     States come out laid out as `initial` is: were the compiler to choose, the second step would compile again.
     The batch's leading axis A accumulates: gradients and losses are sums over all A parts divided by the sum of
-    weights, so every token (or pair) counts the same wherever it lies.
+    weights, so every token (or pair) counts the same wherever it lies. A metric without weight in a batch is nan.
     """
 
     def step(state: TrainState, frozen: Policy, batch: PyTree) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -102,7 +102,7 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
             "tokens": results.tokens,
             "grad_norm": optax.global_norm(gradient),
         }
-        metrics |= {name: mean.total / jnp.maximum(mean.weight, 1e-8) for name, mean in results.metrics.items()}
+        metrics |= {name: mean.total / mean.weight for name, mean in results.metrics.items()}
         trainable = optax.apply_updates(state.trainable, updates)
         trainable = jax.tree.map(lambda new, old: new.astype(old.dtype), trainable, state.trainable)
         return TrainState(trainable, moments, state.step + 1), metrics
