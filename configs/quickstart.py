@@ -34,6 +34,7 @@ def get_config(mode: str = "") -> ConfigDict:
         config.data.toolworld.tools = "unseen"
         config.data.warmup_share, config.data.buffer_share = 0.5, 0.5
         config.warmup.learning_rate = 1e-3
+        config.warmup.epochs.hard = 6
         config.round.prefer.learning_rate = 3e-4
     if mode == "smoke":
         config.data.toolworld.train.update(easy=64, medium=64, hard=64)

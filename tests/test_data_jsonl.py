@@ -82,6 +82,16 @@ BAD = [
     (changed(messages=[{"role": "bot", "content": "x"}]), "messages[0].role", "expected one of system, user"),
     (changed(messages=[{"role": "user"}]), "messages[0].content", "missing"),
     (changed(messages=[{"role": "user", "content": None}]), "messages[0].content", "expected a string, found null"),
+    (
+        changed(messages=[{"role": "assistant", "content": "[f("}, {"role": "tool", "content": "1"}]),
+        "messages[0].content",
+        "calls that cannot be read",
+    ),
+    (
+        changed(messages=[{"role": "assistant", "content": "[f()]", "calls": []}, {"role": "tool", "content": "1"}]),
+        "messages[0].calls",
+        "differ from the calls in the content",
+    ),
     (changed(answer="[f(a=1"), "answer", "calls that cannot be read"),
     (changed(calls=[{"name": "f", "arguments": {"a": True}}]), "calls", "differ from the calls in the answer"),
     (changed(calls=[]), "calls", "differ"),

@@ -190,7 +190,7 @@ def test_toolace_sharegpt_conversation(tmp_path):
     assert (second.answer, second.calls) == ("Up.", ())
     assert second.messages == (
         *first.messages,
-        Message("assistant", first.answer),
+        Message("assistant", first.answer, (trends,)),
         Message("tool", '[{"name": "Market Trends API", "results": {}}]'),
     )
     assert [made.name for made in third.calls] == ["Dutch Songs API", "Croatia Songs API"]

@@ -13,8 +13,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True)
 class Message:
+    """One turn. `calls` are those that an assistant's `content` makes, which are written there in Python style."""
+
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)

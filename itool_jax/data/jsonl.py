@@ -90,7 +90,7 @@ def example_from_json(row: Any) -> Example:
         tools=_tools(take(row, "tools", list)),
         messages=_messages(take(row, "messages", list)),
         answer=answer,
-        calls=_calls(row, answer),
+        calls=_calls(row, answer, "answer"),
         source=expect(row.get("source", ""), str, "source"),
         meta=expect(row.get("meta", {}), dict, "meta"),
     )
@@ -169,22 +169,27 @@ def _messages(rows: Sequence[Any]) -> tuple[Message, ...]:
         role, content = take(row, "role", str, within=within), take(row, "content", str, within=within)
         if role not in _ROLES:
             raise RowError(f"{within}.role", f"expected one of {', '.join(_ROLES)}, found {describe(role)}")
-        messages.append(Message(role, content))
+        calls = _calls(row, content, "content", f"{within}.") if role == "assistant" else ()
+        messages.append(Message(role, content, calls))
     if not messages or messages[-1].role not in ("user", "tool"):
         found = f"one of the {messages[-1].role}" if messages else "none"
         raise RowError("messages", f"expected a last message of the user or a tool, found {found}")
     return tuple(messages)
 
 
-def _calls(row: Mapping[str, Any], answer: str) -> tuple[ToolCall, ...]:
-    parsed = parse_calls(answer)
+def _calls(row: Mapping[str, Any], text: str, field: str, within: str = "") -> tuple[ToolCall, ...]:
+    """The calls of a turn, read from its text under `field`; where the row lists them too, they must be the same."""
+    parsed = parse_calls(text)
     if parsed.kind == "malformed":
-        raise RowError("answer", f"calls that cannot be read: {parsed.problem} at character {parsed.position}")
+        raise RowError(
+            f"{within}{field}", f"calls that cannot be read: {parsed.problem} at character {parsed.position}"
+        )
     if "calls" not in row:
         return parsed.calls
-    calls = tuple(_call(call, f"calls[{i}]") for i, call in enumerate(take(row, "calls", list)))
+    listed = expect(row["calls"], list, f"{within}calls")
+    calls = tuple(_call(call, f"{within}calls[{i}]") for i, call in enumerate(listed))
     if _canonical(calls) != _canonical(parsed.calls):
-        raise RowError("calls", f"differ from the calls in the answer {describe(answer)}")
+        raise RowError(f"{within}calls", f"differ from the calls in the {field} {describe(text)}")
     return calls
 
 

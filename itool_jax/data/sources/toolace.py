@@ -94,7 +94,7 @@ def _examples(file: str, number: int, row: Any) -> list[Example]:
                 meta={"conversation": number, "notes": notes},
             )
         )
-        context.append(Message("assistant", answer))
+        context.append(Message("assistant", answer, calls))
     if not examples:
         raise RowError("conversations", "no assistant's turn to learn from")
     return examples

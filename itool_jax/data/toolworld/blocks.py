@@ -151,7 +151,8 @@ def past(offer: Offer, rng: Random, result: str, filled: Mapping[str, Drawn] | N
     """A request, its call, and the tool's result."""
     filled = fill(offer, rng) if filled is None else filled
     text = wording.request((wording.clause(offer, filled, rng),), rng)
-    return user(text), Message("assistant", write_calls([offer.call(filled)])), Message("tool", result)
+    call = offer.call(filled)
+    return user(text), Message("assistant", write_calls([call]), (call,)), Message("tool", result)
 
 
 def _closed(binding: Binding) -> bool:
