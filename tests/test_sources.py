@@ -237,10 +237,10 @@ def bad_toolace_rows():
 
     turn = "conversations[1].value"
     return [
-        (toolace_row(ask), "conversations"),
-        (toolace_row(), "conversations"),
-        (toolace_row(answer), "conversations[0].from"),
-        (toolace_row(ask, answer, answer), "conversations[2].from"),
+        (toolace_row(ask), ""),
+        (toolace_row(), ""),
+        (toolace_row(answer), "conversations[0].value"),
+        (toolace_row(ask, answer, answer), "conversations[2].value"),
         (toolace_row(("alien", "?"), answer), "conversations[0].from"),
         (toolace_row(("human", " "), answer), "conversations[0].value"),
         (toolace_row(ask, ("gpt", 7)), turn),
@@ -292,7 +292,7 @@ def test_broken_file_is_refused_even_where_rows_may_be_skipped(tmp_path, name, t
 def test_missing_file_and_unknown_source(tmp_path):
     with pytest.raises(UserError, match="cannot read the data file"):
         read_source("toolace", tmp_path / "absent.json")
-    with pytest.raises(UserError, match="jsonl, seal_tools, toolace"):
+    with pytest.raises(UserError, match="there are toolace, xlam, glaive"):
         read_source("seals", tmp_path)
 
 

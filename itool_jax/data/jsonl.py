@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from etils import epath
 
 from itool_jax.data.example import Example, Message, Role
-from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, refuse, take
+from itool_jax.data.problems import RowError, Rows, UniqueIds, describe, expect, read_rows, refuse, take
+from itool_jax.data.streams import read_lines
 from itool_jax.errors import UserError
 from itool_jax.toolcall import parse_calls, tool_to_json, tools_from_json
 from itool_jax.toolcall.types import Tool, ToolCall
@@ -32,13 +33,11 @@ def read_examples(path: str | os.PathLike[str]) -> list[Example]:
 
 def scan_examples(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
     """Examples of a file with the problems of its bad rows, which are an error unless `skip_bad`; ids must differ."""
-    seen: set[str] = set()
+    ids = UniqueIds()
 
     def parse(line: bytes) -> Example:
         example = example_from_json(parse_json(line))
-        if example.id in seen:
-            raise RowError("id", f"{describe(example.id)} stands in an earlier row too; ids must be unique")
-        seen.add(example.id)
+        ids.add(example.id)
         return example
 
     rows = read_rows(str(path), read_lines(path), parse, skip_bad=skip_bad)
@@ -96,18 +95,6 @@ def example_from_json(row: Any) -> Example:
     )
 
 
-def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
-    """The file's non-blank lines, numbered from 1; raises UserError where the file cannot be read."""
-    try:
-        with epath.Path(path).open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"cannot read the data file {path}: {reason}. Check the path in the config.") from error
-
-
 def parse_json(line: bytes) -> Any:
     """One line as a JSON value; raises RowError on bad UTF-8, NaN, repeated keys, lone surrogates and deep nesting."""
     try:
@@ -127,6 +114,16 @@ def parse_json(line: bytes) -> Any:
     except ValueError as error:
         raise RowError("", f"not JSON that can be read: {error}") from error
     return value
+
+
+def parse_json_text(text: str, field: str) -> Any:
+    """JSON that stands as text in the row's `field`; raises RowError as `parse_json` does, at that field."""
+    try:
+        return parse_json(text.encode())
+    except UnicodeEncodeError as error:
+        raise RowError(field, "half of a surrogate pair, which is no text") from error
+    except RowError as error:
+        raise RowError(field, str(error)) from error
 
 
 def _refuse_constant(name: str) -> None:

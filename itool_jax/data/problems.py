@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -47,6 +48,20 @@ class Rows(Generic[Item]):
     problems: tuple[Problem, ...] = ()
 
 
+class UniqueIds:
+    """Ids that were seen, as 64-bit digests: some 70 bytes each, however long they are."""
+
+    def __init__(self):
+        self._seen: set[int] = set()
+
+    def add(self, name: str) -> None:
+        """Raises RowError if the id was added before."""
+        digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+        if digest in self._seen:
+            raise RowError("id", f"{describe(name)} stands in an earlier row too; ids must be unique")
+        self._seen.add(digest)
+
+
 def refuse(problems: Sequence[Problem], *, shown: int = 3) -> None:
     """Raises UserError with the first `shown` problems and the count of all; does nothing when there are none."""
     if not problems:
@@ -57,20 +72,34 @@ def refuse(problems: Sequence[Problem], *, shown: int = 3) -> None:
     raise UserError(f"{noun}: {listing}. Mend the data, or allow bad rows to be skipped and counted.")
 
 
+def parse_rows(file: str, rows: Iterable[tuple[int, Row]], parse: Callable[[Row], Item]) -> Iterator[Item | Problem]:
+    """Each numbered row as what `parse` makes of it or, where it raises RowError, as a Problem."""
+    for number, row in rows:
+        try:
+            yield parse(row)
+        except RowError as error:
+            yield Problem(file, number, error.field, error.message)
+
+
 def read_rows(
     file: str, rows: Iterable[tuple[int, Row]], parse: Callable[[Row], Item], *, skip_bad: bool = False
 ) -> Rows[Item]:
-    """Parses numbered rows; `parse` raises RowError on a bad one.
+    """All rows as `parse_rows` has them: with `skip_bad` the problems are returned, for the caller to count and report.
 
-    Every row is tried, so that one error names all that is wrong. With `skip_bad` the problems are returned instead of
-    raised, for the caller to count and report.
+    Without it they are raised as one UserError, after every row was tried, so that one error names all that is wrong.
     """
-    items, problems = [], []
-    for number, row in rows:
-        try:
-            items.append(parse(row))
-        except RowError as error:
-            problems.append(Problem(file, number, error.field, error.message))
+    return collect(parse_rows(file, rows, parse), skip_bad=skip_bad)
+
+
+def collect(found: Iterable[Item | Problem], *, skip_bad: bool) -> Rows[Item]:
+    """Items and problems apart; the problems are a UserError unless `skip_bad`."""
+    items: list[Item] = []
+    problems: list[Problem] = []
+    for item in found:
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            items.append(item)
     if not skip_bad:
         refuse(problems)
     return Rows(tuple(items), tuple(problems))
@@ -102,6 +131,11 @@ def take(row: Mapping[str, Any], name: str, kind: type, *, within: str = "") -> 
     if name not in row:
         raise RowError(field, f"missing; the row has {', '.join(map(str, row)) or 'no fields'}")
     return expect(row[name], kind, field)
+
+
+def inside(within: str, name: str) -> str:
+    """The path of a part that data name: `within.name`, or `within['...']` for a name that is long or no plain word."""
+    return f"{within}.{name}" if re.fullmatch(r"[\w-]{1,60}", name) else f"{within}[{name[:40]!r}]"
 
 
 def _kind(value: Any) -> str:

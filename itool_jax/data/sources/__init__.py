@@ -1,33 +1,115 @@
-"""Importers of third-party data: `read_source(name, path)` for each name in SOURCES."""
+"""Importers of third-party data: `scan_source(name, path)` and `read_source(name, path)` for each name in SOURCES."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from itertools import chain
+
+from etils import epath
 
 from itool_jax.data.example import Example
-from itool_jax.data.jsonl import scan_examples
-from itool_jax.data.problems import Rows, refuse
-from itool_jax.data.sources import seal_tools, toolace
+from itool_jax.data.jsonl import example_from_json, parse_json
+from itool_jax.data.problems import Problem, Rows, UniqueIds, collect, parse_rows, refuse
+from itool_jax.data.sources import api_bank, glaive, hermes, hub, seal_tools, sgd, toolace, toolrl, xlam
+from itool_jax.data.sources.rows import numbered_rows
+from itool_jax.data.sources.source import Row, Source
 from itool_jax.errors import UserError
 
-SOURCES: Mapping[str, Callable[..., Rows[Example]]] = {
-    "jsonl": scan_examples,
-    "seal_tools": seal_tools.read,
-    "toolace": toolace.read,
+__all__ = ["SOURCES", "Row", "Source", "located", "read_source", "scan_source"]
+
+SOURCES: Mapping[str, Source] = {
+    "toolace": toolace.SOURCE,
+    "xlam": xlam.SOURCE,
+    "glaive": glaive.SOURCE,
+    "hermes": hermes.SOURCE,
+    "seal_tools": seal_tools.SOURCE,
+    "sgd": sgd.SOURCE,
+    "api_bank": api_bank.SOURCE,
+    "toolrl": toolrl.SOURCE,
+    "jsonl": Source(lambda row: [example_from_json(row.value)], files=("*.jsonl",), ids_in_rows=True),
 }
+_ENDINGS = (".gz", ".jsonl", ".json", ".parquet")
 
 
 def read_source(name: str, path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
-    """Examples of a file in the named form, in its order, with the problems of its bad rows.
+    """All examples of `scan_source`, with the problems of its bad rows, which are a UserError unless `skip_bad`.
 
-    Raises UserError for an unknown name, a missing or broken file, a file without one good row, and, unless
-    `skip_bad`, for any bad row.
+    Without one good row they are an error in any case.
+    """
+    rows = collect(scan_source(name, path), skip_bad=skip_bad)
+    if not rows.items:
+        refuse(rows.problems)
+        raise no_examples(name, path)
+    return rows
+
+
+def scan_source(name: str, path: str | os.PathLike[str]) -> Iterator[Example | Problem]:
+    """Examples in the named form, in their order, and a Problem for each bad row; one row is held at a time.
+
+    `path` is a file, a folder (its files that the source knows, sorted by name) or a data set of the hub
+    (`hub.parse_hub`). Raises UserError for an unknown name and for a file that is missing or broken.
     """
     if name not in SOURCES:
         raise UserError(f"no data source is named {name!r}; there are {', '.join(SOURCES)}.")
-    rows = SOURCES[name](path, skip_bad=skip_bad)
-    if not rows.items:
-        refuse(rows.problems)
-        raise UserError(f"{path} holds no examples; expected a JSON array or JSON Lines in the form of {name}.")
-    return rows
+    source = SOURCES[name]
+    ids = UniqueIds()
+    for file, label, rows in _files(name, source, path):
+        context = source.context(file)
+
+        def examples(row: tuple[int, bytes], label: str = label, context: object = context) -> list[Example]:
+            found = list(source.examples(Row(label, row[0], parse_json(row[1]), context)))
+            for example in found if source.ids_in_rows else ():
+                ids.add(example.id)
+            return found
+
+        numbered = ((number, (number, text)) for number, text in rows)
+        parsed = parse_rows(os.fspath(path if file is None else file), numbered, examples)
+        yield from chain.from_iterable([item] if isinstance(item, Problem) else item for item in parsed)
+
+
+def no_examples(name: str, path: str | os.PathLike[str]) -> UserError:
+    """The error for data without a single row."""
+    return UserError(f"{os.fspath(path)} holds no examples; expected rows in the form of {name}.")
+
+
+def located(folder: str | os.PathLike[str], path: str) -> str:
+    """A path of a config: below `folder` unless it is absolute or of the hub."""
+    return path if path.startswith(hub.PREFIX) else os.fspath(epath.Path(folder) / path)
+
+
+def _files(
+    name: str, source: Source, path: str | os.PathLike[str]
+) -> Iterator[tuple[epath.Path | None, str, Iterator[tuple[int, bytes]]]]:
+    """Each file with the label that ids carry, and its rows."""
+    text = os.fspath(path)
+    if text.startswith(hub.PREFIX):
+        data = hub.parse_hub(text)
+        yield None, data.split, hub.hub_rows(data)
+        return
+    files = [epath.Path(path)]
+    if files[0].is_dir():
+        files = _known(name, source, files[0])
+    for file in files:
+        yield file, _label(file.name), numbered_rows(file)
+
+
+def _known(name: str, source: Source, folder: epath.Path) -> list[epath.Path]:
+    children = sorted(folder.iterdir(), key=lambda child: child.name)
+    known = [child for child in children if any(fnmatchcase(child.name.removesuffix(".gz"), p) for p in source.files)]
+    if not known:
+        raise UserError(
+            f"the folder {folder} has no file of {name}: expected {' or '.join(source.files)}, found "
+            f"{', '.join(child.name for child in children[:8]) or 'nothing'}."
+        )
+    labels = [_label(child.name) for child in known]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise UserError(f"the folder {folder} has two files named {twice}, of which ids are made: rename one.")
+    return known
+
+
+def _label(name: str) -> str:
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    return name

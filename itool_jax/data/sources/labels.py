@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from itool_jax.data.problems import RowError, describe
+from itool_jax.data.problems import RowError, describe, inside
 from itool_jax.toolcall import parse_calls, write_calls
 from itool_jax.toolcall.types import Parameter, Tool, ToolCall
 from itool_jax.toolcall.values import conforms
@@ -38,7 +38,7 @@ def fit_calls(
             parameter = tool.parameter(name)
             if parameter is None:
                 known = ", ".join(p.name for p in tool.parameters) or "none"
-                raise RowError(f"{within}.{name}", f"{tool.name} has no such parameter; it has {known}")
+                raise RowError(inside(within, name), f"{tool.name} has no such parameter; it has {known}")
             arguments[name], kinds = (value, []) if is_reference(value) else _fit(value, parameter)
             notes += [f"{kind} {name}" for kind in kinds]
         notes += [f"missing_required {p.name}" for p in tool.parameters if p.required and p.name not in arguments]

@@ -11,16 +11,14 @@ numbered through the answer, so a tool's description here ends with the names of
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import Any
 
 from itool_jax.data.example import Example, Message
-from itool_jax.data.jsonl import parse_json
-from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, take
+from itool_jax.data.problems import RowError, describe, expect, take
 from itool_jax.data.sources.candidates import read_candidates
 from itool_jax.data.sources.labels import fit_calls
-from itool_jax.data.sources.rows import numbered_rows
+from itool_jax.data.sources.source import Row, Source
 from itool_jax.toolcall import write_calls
 from itool_jax.toolcall.literals import LiteralReader, Unreadable
 from itool_jax.toolcall.types import Tool, ToolCall
@@ -30,34 +28,21 @@ _QUERY = re.compile(r'\s*task_instruction = "(.*)"\s*Output:\s*', re.DOTALL)
 _REFERENCE = re.compile(r"API_call_\d+")
 
 
-def read(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
-    """One example per row, ids "seal_tools/" and the row's own; bad rows are an error unless `skip_bad`.
+def examples(row: Row) -> list[Example]:
+    """One example per row, ids "seal_tools/" and the row's own.
 
     Bad are rows whose label cannot be had from their candidates; what is merely doubtful is noted in `meta["notes"]`
     (see `fit_calls`; also `dangling_reference`, a result that no earlier call has).
     """
-    seen: set[str] = set()
-
-    def parse(row: bytes) -> Example:
-        example = _example(parse_json(row))
-        if example.id in seen:
-            raise RowError("id", f"{describe(example.id)} stands in an earlier row too; ids must be unique")
-        seen.add(example.id)
-        return example
-
-    return read_rows(str(path), numbered_rows(path), parse, skip_bad=skip_bad)
-
-
-def _example(row: Any) -> Example:
-    expect(row, dict, "")
-    if "conversations" not in row and "calling" in row:
+    value = expect(row.value, dict, "")
+    if "conversations" not in value and "calling" in value:
         raise RowError("conversations", "missing: this file has no candidate tools; take the finetune_*.json beside it")
-    name = take(row, "id", str)
-    human, gpt = _turns(take(row, "conversations", list))
+    name = take(value, "id", str)
+    human, gpt = _turns(take(value, "conversations", list))
     tools, query = _prompt(human, "conversations[0].value")
     calls, dangling = _calls(gpt, "conversations[1].value")
     calls, notes = fit_calls(calls, tools, "conversations[1].value", _is_reference)
-    return Example(
+    example = Example(
         id=f"seal_tools/{name}",
         tools=tools,
         messages=(Message("user", query),),
@@ -70,6 +55,10 @@ def _example(row: Any) -> Example:
             "notes": notes + dangling,
         },
     )
+    return [example]
+
+
+SOURCE = Source(examples, files=("finetune_*.json",), ids_in_rows=True)
 
 
 def _turns(conversation: list[Any]) -> tuple[str, str]:

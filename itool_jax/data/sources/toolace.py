@@ -10,33 +10,23 @@ ShareGPT: `human`, `gpt`, `function_call` (JSON) and `observation` instead, the 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from itool_jax.data.example import Example, Message, Role
-from itool_jax.data.jsonl import parse_json
-from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, take
+from itool_jax.data.example import Example
+from itool_jax.data.jsonl import parse_json_text
+from itool_jax.data.problems import RowError, describe, expect
+from itool_jax.data.sources.calls import BESIDE, json_calls, written_calls
 from itool_jax.data.sources.candidates import read_candidates
+from itool_jax.data.sources.conversation import Turn, conversation_examples
 from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.names import recover_names
-from itool_jax.data.sources.rows import numbered_rows
-from itool_jax.toolcall import parse_calls, write_calls
-from itool_jax.toolcall.types import Tool, ToolCall
+from itool_jax.data.sources.sharegpt import Said, read_turns
+from itool_jax.data.sources.source import Row, Source
+from itool_jax.toolcall.types import Tool
 
-_ROLES: Mapping[str, Role] = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "function_call": "assistant",
-    "observation": "tool",
-    "tool": "tool",
-    "system": "system",
-}
 _LIST_START = re.compile(r"\[\s*\{")
 _MOST_LISTS = 20
 _INSTRUCTIONS = frozenset(
@@ -56,77 +46,57 @@ _INSTRUCTIONS = frozenset(
 )
 
 
-def read(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
-    """An example per assistant turn, ids toolace/FILE/ROW/TURN (from 1); bad rows are an error unless `skip_bad`.
+def examples(row: Row) -> list[Example]:
+    """An example per assistant turn, ids toolace/FILE/ROW/TURN (from 1).
 
     A row is one conversation and is bad as a whole: what follows a turn that cannot be read has no known context. Of
     `system` only what is neither the tools nor ToolACE's own instructions stays, as a system message.
     """
-    file = Path(path).stem
-    numbered = ((number, (number, row)) for number, row in numbered_rows(path))
-    rows = read_rows(str(path), numbered, lambda row: _examples(file, row[0], parse_json(row[1])), skip_bad=skip_bad)
-    return Rows(tuple(example for examples in rows.items for example in examples), rows.problems)
+    value = expect(row.value, dict, "")
+    said = read_turns(value)
+    tools, system = _tools(value)
+    turns = [Turn("system", system, "system")] if system else []
+    for i, turn in enumerate(said):
+        following = said[i + 1] if i + 1 < len(said) else None
+        results = following.text if following and following.role == "tool" else ""
+        turns.append(_turn(turn, results, tools))
+    name, meta = f"toolace/{row.file}/{row.number}", {"conversation": row.number}
+    return conversation_examples(turns, tools, name=name, source="toolace", meta=meta)
 
 
-def _examples(file: str, number: int, row: Any) -> list[Example]:
-    expect(row, dict, "")
-    conversation = [_turn(turn, f"conversations[{i}]") for i, turn in enumerate(take(row, "conversations", list))]
-    tools, context = _tools(row)
-    examples: list[Example] = []
-    for i, (role, text) in enumerate(conversation):
-        field = f"conversations[{i}].value"
-        if role not in ("gpt", "assistant", "function_call"):
-            context.append(Message(_ROLES[role], text))
-            continue
-        if not context or context[-1].role not in ("user", "tool"):
-            raise RowError(f"conversations[{i}].from", "an assistant's turn that answers neither a user nor a tool")
-        results = conversation[i + 1][1] if conversation[i + 1 : i + 2] and _is_result(conversation[i + 1]) else ""
-        calls, notes = _calls(role, text, results, tools, field)
-        answer = write_calls(calls) if calls else text
-        examples.append(
-            Example(
-                id=f"toolace/{file}/{number}/{len(examples) + 1}",
-                tools=tools,
-                messages=tuple(context),
-                answer=answer,
-                calls=calls,
-                source="toolace",
-                meta={"conversation": number, "notes": notes},
-            )
-        )
-        context.append(Message("assistant", answer, calls))
-    if not examples:
-        raise RowError("conversations", "no assistant's turn to learn from")
-    return examples
+SOURCE = Source(examples)
 
 
-def _turn(turn: Any, within: str) -> tuple[str, str]:
-    expect(turn, dict, within)
-    role, text = take(turn, "from", str, within=within), take(turn, "value", str, within=within)
-    if role not in _ROLES:
-        raise RowError(f"{within}.from", f"expected one of {', '.join(_ROLES)}, found {describe(role)}")
-    if not text.strip():
-        raise RowError(f"{within}.value", "empty; expected a text")
-    return role, text
+def _turn(said: Said, results: str, tools: Sequence[Tool]) -> Turn:
+    if said.role != "assistant":
+        return Turn(said.role, said.text, said.field)
+    if said.name == "function_call":
+        calls, beside = json_calls(parse_json_text(said.text, said.field), said.field), False
+    else:
+        calls, beside = written_calls(said.text, said.field), not _is_list(said.text)
+    calls = recover_names(calls, tools, results, said.field)
+    if not calls:
+        return Turn(said.role, said.text, said.field)
+    fitted, notes = fit_calls(calls, tools, said.field)
+    return Turn(said.role, said.text, said.field, fitted, (*notes, *([BESIDE] if beside else [])))
 
 
-def _is_result(turn: tuple[str, str]) -> bool:
-    return _ROLES[turn[0]] == "tool"
+def _is_list(text: str) -> bool:
+    return text.strip().startswith("[") and text.strip().endswith("]")
 
 
-def _tools(row: Mapping[str, Any]) -> tuple[tuple[Tool, ...], list[Message]]:
-    """The candidate tools, and the system message that is left where they stood in `system`."""
+def _tools(row: Mapping[str, Any]) -> tuple[tuple[Tool, ...], str]:
+    """The candidate tools, and what is left of `system`, in which they may stand."""
     system = expect(row.get("system") or "", str, "system")
     listed = row.get("tools")
-    listed = _json(listed, "tools") if isinstance(listed, str) and listed.strip() else listed
+    listed = parse_json_text(listed, "tools") if isinstance(listed, str) and listed.strip() else listed
     field = "tools"
     if not listed and (system or listed is None):
         field = "system"
         listed, start, end = _tool_list(system)
         system = system[:start] + "\n" + system[end:]
     tools = read_candidates(expect(listed, list, field), field)
-    rest = "\n".join(line for line in map(str.strip, system.splitlines()) if line and line not in _INSTRUCTIONS)
-    return tools, [Message("system", rest)] if rest else []
+    return tools, "\n".join(line for line in map(str.strip, system.splitlines()) if line and line not in _INSTRUCTIONS)
 
 
 def _tool_list(system: str) -> tuple[list[Any], int, int]:
@@ -138,40 +108,5 @@ def _tool_list(system: str) -> tuple[list[Any], int, int]:
         except (ValueError, RecursionError):
             continue
         if all(isinstance(tool, dict) and "name" in tool for tool in value):
-            return _json(system[match.start() : end], "system"), match.start(), end
+            return parse_json_text(system[match.start() : end], "system"), match.start(), end
     raise RowError("system", f"no JSON list of tools in {describe(system)}, and `tools` has none")
-
-
-def _calls(
-    role: str, text: str, results: str, tools: Sequence[Tool], field: str
-) -> tuple[tuple[ToolCall, ...], list[str]]:
-    calls = _json_calls(text, field) if role == "function_call" else _written_calls(text, field)
-    calls = recover_names(calls, tools, results, field)
-    return fit_calls(calls, tools, field) if calls else ((), [])
-
-
-def _written_calls(text: str, field: str) -> list[ToolCall]:
-    parsed = parse_calls(text)
-    if parsed.kind == "malformed":
-        raise RowError(field, f"calls that cannot be read: {parsed.problem} at character {parsed.position}")
-    return list(parsed.calls)
-
-
-def _json_calls(text: str, field: str) -> list[ToolCall]:
-    value = _json(text, field)
-    rows = value if isinstance(value, list) else [value]
-    if not rows:
-        raise RowError(field, "expected one or more calls, found an empty list")
-    calls = []
-    for i, row in enumerate(rows):
-        within = f"{field}[{i}]"
-        expect(row, dict, within)
-        calls.append(ToolCall(take(row, "name", str, within=within), take(row, "arguments", dict, within=within)))
-    return calls
-
-
-def _json(text: str, field: str) -> Any:
-    try:
-        return parse_json(text.encode())
-    except RowError as error:
-        raise RowError(field, error.message) from error
