@@ -65,6 +65,9 @@ _EPILOG = """examples:
 
 A run that was stopped goes on with the same command. `itool-jax COMMAND --help` tells a command's options.
 """
+SOURCES = ("toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl")
+_PATH_HELP = "a file, a folder with files of the source, or hub:OWNER/NAME[@REVISION][/CONFIG][:SPLIT]"
+_THRESHOLD_HELP = "share of its words, in runs of three, from which a text counts as repeated (default 0.7)"
 _CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_jax/config.py lists them all."
 
 
@@ -185,7 +188,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    sources = ("seal_tools", "toolace", "jsonl")
 
     world = actions.add_parser("toolworld", help="conversations of the simulator: train.jsonl and held-out sets")
     world.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
@@ -198,14 +200,32 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     world.add_argument("--follow-up-share", type=_share, metavar="X", help="share that goes on after a tool's result")
 
     convert = actions.add_parser("convert", help="write a source's data as the project's own JSONL")
-    convert.add_argument("--source", required=True, choices=sources, help="form of the input")
-    convert.add_argument("--input", required=True, metavar="PATH", help="file to read")
+    convert.add_argument("--source", required=True, choices=SOURCES, help="form of the input")
+    convert.add_argument("--input", required=True, metavar="PATH", help=_PATH_HELP)
     convert.add_argument("--out", required=True, metavar="FILE", help="JSONL file to write")
     convert.add_argument("--skip-malformed", action="store_true", help="skip and count bad rows instead of stopping")
+    convert.add_argument("--problems", metavar="FILE", help="write the bad rows here as JSONL instead of listing them")
 
     check = actions.add_parser("check", help="what a data file holds, and its bad rows; exit status 1 if there are any")
-    check.add_argument("file", metavar="FILE")
-    check.add_argument("--source", default="jsonl", choices=sources, help="form of the file (default jsonl)")
+    check.add_argument("path", metavar="PATH", help=_PATH_HELP)
+    check.add_argument("--source", default="jsonl", choices=SOURCES, help="form of the data (default jsonl)")
+    check.add_argument("--tokenizer", metavar="DIR", help="count lengths in the tokens of this folder's tokenizer too")
+    check.add_argument("--problems", metavar="FILE", help="write the bad rows here as JSONL instead of listing them")
+    check.add_argument("--json", action="store_true", help="print the figures as JSON instead of tables")
+
+    clean = actions.add_parser("decontaminate", help="training data without what repeats evaluation data, and a report")
+    clean.add_argument("--train", required=True, metavar="PATH", help=_PATH_HELP)
+    clean.add_argument("--source", default="jsonl", choices=SOURCES, help="form of --train (default jsonl)")
+    clean.add_argument("--against", required=True, nargs="+", metavar="PATH", help="evaluation data")
+    clean.add_argument("--against-source", default="jsonl", choices=SOURCES, help="form of --against (default jsonl)")
+    clean.add_argument("--threshold", type=_share, default=0.7, metavar="X", help=_THRESHOLD_HELP)
+    clean.add_argument("--out", required=True, metavar="FILE", help="JSONL file for what is kept")
+    clean.add_argument(
+        "--report",
+        metavar="FILE",
+        help="JSONL file that names what was removed, and why (default: beside --out, NAME.removed.jsonl)",
+    )
+    clean.add_argument("--skip-malformed", action="store_true", help="skip and count bad rows instead of stopping")
 
 
 if __name__ == "__main__":

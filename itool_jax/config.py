@@ -13,7 +13,9 @@ OPEN_MAPPINGS = ("data.heldout", "round_overrides")
 CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "model.remat": ("", "none", "dots", "full"),
-    "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
+    "data.source": (
+        *("toolworld", "toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl"),
+    ),
     "data.chat": ("compact", "chatml"),
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
@@ -29,7 +31,7 @@ MINIMUMS = {
 }
 # Greatest value of numbers that have one, by the end of the key; every number is finite.
 MAXIMUMS = {
-    **dict.fromkeys(("share", ".top_p", ".warmup_fraction", "search.gamma"), 1),
+    **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma"), 1),
     "seed": 2**31 - 1,
 }
 
@@ -112,9 +114,10 @@ def _data() -> ConfigDict:
         {
             "source": "toolworld",  # what the training data are: the simulator, or files of one of these forms
             "folder": "",  # relative paths in train and heldout start here; "" is the current folder
-            "train": (),  # files to train on; unused by the simulator
-            "heldout": {},  # set name: file to evaluate on; the simulator names its own sets
+            "train": (),  # files, folders or hub:OWNER/NAME[/CONFIG][:SPLIT] to train on; unused by the simulator
+            "heldout": {},  # set name: file, folder or hub:... to evaluate on; the simulator names its own sets
             "limit": 0,  # training examples to take, by a seeded choice; 0 is all
+            "decontaminate": 0.0,  # leave out training examples that share this much with a held-out one; 0: none
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees

@@ -1,20 +1,29 @@
-"""`itool-jax data ...`: making, converting and checking data files. Each returns the exit status."""
+"""`itool-jax data ...`: making, converting, checking and cleaning data files. Each returns the exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from itertools import chain
-from typing import TypeVar
+from json import dumps
+from typing import Any, TypeVar
 
 from etils import epath
 
 from itool_jax.config import default_config
+from itool_jax.data.decontaminate import EvaluationIndex, Repetition, decontaminated
 from itool_jax.data.difficulty import DIFFICULTIES
-from itool_jax.data.inspect import show_summary, summarize
+from itool_jax.data.example import Example
+from itool_jax.data.inspect import Inspector, show_summary
 from itool_jax.data.jsonl import write_examples
-from itool_jax.data.problems import Problem
-from itool_jax.data.sources import read_source
+from itool_jax.data.problems import Problem, refuse
+from itool_jax.data.sources import no_examples, scan_source
+from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.data.toolworld import ToolWorld
+from itool_jax.errors import UserError
+from itool_jax.files import write_atomic
 from itool_jax.progress import Bar, progress
 from itool_jax.rounds.inputs import heldout_examples, heldout_names
 
@@ -49,32 +58,118 @@ def toolworld(
     return 0
 
 
-def convert(source: str, input: str, out: str, skip_malformed: bool) -> int:
-    """Writes a source's examples as JSONL and prints what they are."""
-    rows = read_source(source, input, skip_bad=skip_malformed)
-    count = write_examples(out, rows.items)
-    show_summary(summarize(rows.items, rows.problems))
-    _list_problems(rows.problems)
-    print(f"{count} examples written to {out}; {len(rows.problems)} bad rows skipped.")
+def convert(source: str, input: str, out: str, skip_malformed: bool, problems: str | None) -> int:
+    """Writes a source's examples as JSONL, one row in memory at a time, and prints what they are."""
+    inspector = Inspector()
+    with _BadRows(problems, listed=skip_malformed) as bad:
+        count = write_examples(out, _inspected(bad.good(source, input, skip=skip_malformed), inspector))
+    show_summary(inspector.summary(bad.kinds))
+    print(f"{count} examples written to {out}; {bad.count} bad rows skipped.")
     return 0
 
 
-def check(file: str, source: str) -> int:
-    """Prints what a file holds and each bad row; 1 if there is any."""
-    rows = read_source(source, file, skip_bad=True)
-    show_summary(summarize(rows.items, rows.problems))
-    _list_problems(rows.problems)
-    return 1 if rows.problems else 0
+def check(path: str, source: str, tokenizer: str | None, problems: str | None, json: bool) -> int:
+    """Prints what the data hold and every bad row; 1 if there is any."""
+    encode = Tokenizer.load(tokenizer).encode if tokenizer else None
+    inspector = Inspector(None if encode is None else lambda text: len(encode(text)))
+    with _BadRows(problems, listed=not json, kept=json) as bad:
+        for example in bad.good(source, path, skip=True):
+            inspector.add(example)
+    summary = inspector.summary(bad.kinds)
+    if json:
+        print(dumps({**asdict(summary), "bad_rows": bad.count, "bad": bad.kept}, indent=1, ensure_ascii=False))
+    else:
+        show_summary(summary)
+    return 1 if bad.count else 0
+
+
+def decontaminate(
+    train: str,
+    source: str,
+    against: Sequence[str],
+    against_source: str,
+    threshold: float,
+    out: str,
+    report: str | None,
+    skip_malformed: bool,
+) -> int:
+    """Writes the training examples that repeat no evaluation example, and names the others in a report."""
+    if threshold == 0:
+        raise UserError("--threshold=0 would remove every example; expected a share above 0, such as 0.7.")
+    if len(set(against)) < len(against):
+        raise UserError("--against names a file twice.")
+    report = report or f"{out.removesuffix('.jsonl')}.removed.jsonl"
+    removed: list[Repetition] = []
+    with _BadRows(None, listed=skip_malformed) as bad:
+        sets = {path: bad.good(against_source, path, skip=skip_malformed) for path in against}
+        index = EvaluationIndex(sets, threshold)
+        kept = decontaminated(bad.good(source, train, skip=skip_malformed), index, removed)
+        count = write_examples(out, kept)
+    write_atomic(epath.Path(report), "".join(_line(asdict(found)) for found in removed).encode())
+    exact = sum(found.kind == "exact" for found in removed)
+    print(
+        f"{count} examples written to {out}. {len(removed)} removed, {exact} of them exact repetitions and "
+        f"{len(removed) - exact} near ones: {report} names them. {bad.count} bad rows skipped."
+    )
+    return 0
+
+
+class _BadRows(AbstractContextManager):
+    """Bad rows as they are found, each written to a JSONL file where one is given, else printed if `listed`.
+
+    count  how many there were, `kinds` by field
+    kept   all of them, if asked for
+    """
+
+    def __init__(self, file: str | None, *, listed: bool, kept: bool = False):
+        self.count, self.kinds, self.kept = 0, Counter[str](), list[dict[str, Any]]()
+        if file:
+            epath.Path(file).parent.mkdir(parents=True, exist_ok=True)
+        self._file = epath.Path(file).open("w") if file else None
+        self._listed, self._keeps = listed, kept
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def good(self, source: str, path: str, *, skip: bool) -> Iterator[Example]:
+        """The examples; at their end UserError if there are none or, unless `skip`, if rows were bad."""
+        first: list[Problem] = []
+        count, bad = 0, self.count
+        for item in scan_source(source, path):
+            if isinstance(item, Problem):
+                first += [item][: 3 - len(first)]
+                self._add(item)
+            else:
+                count += 1
+                yield item
+        if not skip:
+            refuse(first, count=self.count - bad)
+        if not count and not first:
+            raise no_examples(source, path)
+
+    def _add(self, problem: Problem) -> None:
+        self.count += 1
+        self.kinds[problem.kind] += 1
+        if self._keeps:
+            self.kept.append(asdict(problem))
+        if self._file:
+            self._file.write(_line(asdict(problem)))
+        elif self._listed:
+            print(problem)
+
+
+def _inspected(examples: Iterable[Example], inspector: Inspector) -> Iterator[Example]:
+    for example in examples:
+        inspector.add(example)
+        yield example
+
+
+def _line(value: Mapping[str, Any]) -> str:
+    return dumps(value, ensure_ascii=False) + "\n"
 
 
 def _counted(items: Iterable[Item], bar: Bar) -> Iterator[Item]:
     for item in items:
         yield item
         bar.advance()
-
-
-def _list_problems(problems: Sequence[Problem], shown: int = 20) -> None:
-    for problem in problems[:shown]:
-        print(problem)
-    if len(problems) > shown:
-        print(f"and {len(problems) - shown} more bad rows")

@@ -7,6 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
+from itool_jax.data.difficulty import tool_set_text
 from itool_jax.data.example import Message
 from itool_jax.data.inspect import show_summary, summarize
 from itool_jax.data.jsonl import example_from_json, example_to_json, write_examples
@@ -310,7 +311,10 @@ def test_summary(tmp_path):
     assert summary.difficulty == {"easy": 0, "medium": 5, "hard": 0}
     assert summary.notes == {"retyped": 1, "off_type": 1}
     assert summary.problems == {"conversations": 1}
-    assert summary.prompt_characters > summary.tool_characters > 100
+    assert summary.after_results == 0 and summary.tokens == {}
+    assert (summary.characters["messages"].median, summary.characters["messages"].longest) == (5, 16)
+    lengths = sorted(len(tool_set_text(example.tools)) for example in seal.items + talk.items)
+    assert (summary.characters["tools"].median, summary.characters["tools"].longest) == (lengths[2], lengths[4])
 
     console = Console(record=True, width=100, file=io.StringIO())
     show_summary(summary, console)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -35,6 +34,11 @@ class Problem:
     field: str
     message: str
 
+    @property
+    def kind(self) -> str:
+        """The field with list positions left out (`messages[].role`), "row" for the row as a whole: to count by."""
+        return re.sub(r"\[\d+\]", "[]", self.field) or "row"
+
     def __str__(self) -> str:
         where = f"{self.file}, row {self.row}"
         return f"{where}, field {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
@@ -62,13 +66,17 @@ class UniqueIds:
         self._seen.add(digest)
 
 
-def refuse(problems: Sequence[Problem], *, shown: int = 3) -> None:
-    """Raises UserError with the first `shown` problems and the count of all; does nothing when there are none."""
+def refuse(problems: Sequence[Problem], *, shown: int = 3, count: int | None = None) -> None:
+    """Raises UserError with the first `shown` problems and how many there are, `count` where more than those given.
+
+    Does nothing when there are none.
+    """
     if not problems:
         return
-    rest = len(problems) - shown
+    count = len(problems) if count is None else count
+    rest = count - min(shown, len(problems))
     listing = "; ".join(str(problem) for problem in problems[:shown]) + (f"; and {rest} more" if rest > 0 else "")
-    noun = "1 bad row" if len(problems) == 1 else f"{len(problems)} bad rows"
+    noun = "1 bad row" if count == 1 else f"{count} bad rows"
     raise UserError(f"{noun}: {listing}. Mend the data, or allow bad rows to be skipped and counted.")
 
 
@@ -103,11 +111,6 @@ def collect(found: Iterable[Item | Problem], *, skip_bad: bool) -> Rows[Item]:
     if not skip_bad:
         refuse(problems)
     return Rows(tuple(items), tuple(problems))
-
-
-def tally(problems: Iterable[Problem]) -> dict[str, int]:
-    """Number of problems by field, list positions left out (`messages[].role`), most frequent first."""
-    return dict(Counter(re.sub(r"\[\d+\]", "[]", problem.field) or "row" for problem in problems).most_common())
 
 
 def describe(value: Any, limit: int = 60) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from etils import epath
 from ml_collections import ConfigDict
 
+from itool_jax.data.decontaminate import EvaluationIndex, Repetition, decontaminated
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
-from itool_jax.data.sources import read_source
+from itool_jax.data.sources import located, read_source
 from itool_jax.data.toolworld import Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.progress import note
@@ -33,6 +33,8 @@ def training_examples(config: ConfigDict) -> list[Example]:
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
+    if data.decontaminate:
+        examples = _without_heldout(config, examples)
     if 0 < data.limit < len(examples):
         chosen = Random(config.seed).sample(range(len(examples)), data.limit)
         examples = [examples[index] for index in sorted(chosen)]
@@ -65,6 +67,22 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
 
+def _without_heldout(config: ConfigDict, examples: list[Example]) -> list[Example]:
+    sets = {name: heldout_examples(config, name) for name in heldout_names(config)}
+    removed: list[Repetition] = []
+    kept = list(decontaminated(examples, EvaluationIndex(sets, config.data.decontaminate), removed))
+    if removed:
+        exact = sum(found.kind == "exact" for found in removed)
+        first = removed[0]
+        note(
+            f"{len(removed)} of {len(examples)} training examples repeat a held-out one, {exact} exactly, and are left "
+            f"out; the first is {first.id}, {first.similarity:.0%} {first.evaluation} of {first.against}"
+        )
+    if not kept:
+        raise UserError("every training example repeats a held-out one: check config.data.train and data.heldout.")
+    return kept
+
+
 def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
     cfg = config.data.toolworld
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
@@ -72,7 +90,7 @@ def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
 
 def _read(config: ConfigDict, path: str) -> tuple[Example, ...]:
     data = config.data
-    rows = read_source(data.source, epath.Path(data.folder) / path, skip_bad=data.skip_malformed)
+    rows = read_source(data.source, located(data.folder, path), skip_bad=data.skip_malformed)
     if rows.problems:
         note(f"{path}: skipped {len(rows.problems)} malformed rows, the first: {rows.problems[0]}")
     return rows.items

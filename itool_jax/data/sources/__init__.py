@@ -17,7 +17,7 @@ from itool_jax.data.sources.rows import numbered_rows
 from itool_jax.data.sources.source import Row, Source
 from itool_jax.errors import UserError
 
-__all__ = ["SOURCES", "Row", "Source", "located", "read_source", "scan_source"]
+__all__ = ["SOURCES", "Row", "Source", "located", "no_examples", "read_source", "scan_source"]
 
 SOURCES: Mapping[str, Source] = {
     "toolace": toolace.SOURCE,

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from itool_jax.data.streams import MAX_ROW, open_data, read_lines
 from itool_jax.errors import UserError
 
-_CHUNK = 1 << 16
+_CHUNK, _HEAD = 1 << 16, 1 << 12
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SPLITTER = json.JSONDecoder(parse_int=str, parse_float=str)
 _PARQUET_ROWS = 64
@@ -27,7 +27,7 @@ def numbered_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
         yield from _parquet_rows(path)
         return
     with open_data(path) as stream:
-        is_array = stream.read(_CHUNK).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+        is_array = stream.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
     if not is_array:
         yield from read_lines(path)
         return
@@ -71,8 +71,8 @@ class _ArrayReader:
                 _, end = _SPLITTER.raw_decode(self.text, self.position)
             except (ValueError, RecursionError) as error:
                 end, problem = self.position, error
-            # A number at the end of what was read may have more digits, so a value counts once something follows it.
-            whole = problem is None and end < len(self.text)
+            # What was read may end within a number, as 1. or 1e of 1.5e-7: a value counts once its end stands there.
+            whole = problem is None and self.text[end : end + 1] in tuple(",] \t\r\n")
             hopeless = isinstance(problem, RecursionError) or len(self.text) - self.position > MAX_ROW
             if not whole and not hopeless and self._grow():
                 continue

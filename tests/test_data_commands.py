@@ -1,0 +1,149 @@
+"""`itool-jax data check, convert, decontaminate`: what they print, write and return."""
+
+import json
+
+import pytest
+
+from itool_jax import cli
+from itool_jax.config import default_config
+from itool_jax.data.jsonl import example_to_json, read_examples, write_examples
+from itool_jax.data.tokenizer import train_bpe
+from itool_jax.data.toolworld import ToolWorld
+from itool_jax.errors import UserError
+from itool_jax.rounds.inputs import training_examples
+
+EXAMPLES = [example for level in ("easy", "medium", "hard") for example in ToolWorld(2).examples(level, 10)]
+
+
+def talk(*texts):
+    turns = [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
+    return {"conversations": turns, "tools": "[]"}
+
+
+@pytest.fixture
+def glaive(tmp_path):
+    """A folder with two files: three good conversations, and 25 bad ones."""
+    folder = tmp_path / "glaive"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, [talk("Hi", "Yes?", "Bye", "Bye."), talk("Hi", "Yes?")])))
+    bad = [talk("Hi", " ")] * 20 + [talk("Hi")] * 5
+    (folder / "b.json").write_text(json.dumps([*bad, talk("So", "Yes?")]))
+    return folder
+
+
+def test_check_lists_every_problem(glaive, capsys):
+    assert cli.main(["data", "check", str(glaive), "--source=glaive"]) == 1
+    told = capsys.readouterr().out
+    for row in range(1, 21):
+        assert f"{glaive / 'b.json'}, row {row}, field conversations[1].value: empty; expected a text\n" in told
+    assert "4 examples" in told and "Bad rows: 20 conversations[].value, 5 row." in told
+    assert "exact duplicates" in told and "later turns" in told
+
+
+def test_check_as_json(glaive, capsys):
+    assert cli.main(["data", "check", str(glaive), "--source=glaive", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["examples"], told["prose"], told["multi_turn"], told["duplicates"]) == (4, 4, 1, 1)
+    assert told["bad_rows"] == len(told["bad"]) == 25
+    assert told["bad"][0] == {
+        "file": str(glaive / "b.json"),
+        "row": 1,
+        "field": "conversations[1].value",
+        "message": "empty; expected a text",
+    }
+    assert told["characters"]["answer"] == {"median": 4, "p90": 4, "p99": 4, "longest": 4}
+    assert told["tokens"] == {}
+
+
+def test_check_writes_problems_to_a_file_and_counts_tokens(glaive, tmp_path, capsys):
+    tokenizer = train_bpe(["Hi Yes? Bye."] * 9, 262, ["<|end|>"], "<|end|>")
+    tokenizer.save(tmp_path / "tokenizer")
+    problems = tmp_path / "problems.jsonl"
+    line = ["data", "check", str(glaive), "--source=glaive", f"--problems={problems}", "--json"]
+    assert cli.main([*line, f"--tokenizer={tmp_path / 'tokenizer'}"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    rows = [json.loads(text) for text in problems.read_text().splitlines()]
+    assert len(rows) == 25 and rows == told["bad"]
+    assert told["tokens"]["answer"]["longest"] == len(tokenizer.encode("Yes?"))
+    assert cli.main(line[:-1]) == 1
+    assert "row 1, field" not in capsys.readouterr().out
+
+
+def test_check_of_data_without_a_row_is_an_error(tmp_path, capsys):
+    (tmp_path / "none.jsonl").write_text("\n")
+    assert cli.main(["data", "check", str(tmp_path / "none.jsonl")]) == cli.BAD_INPUT
+    assert "holds no examples; expected rows in the form of jsonl" in capsys.readouterr().err
+
+
+def test_convert_reads_a_folder_and_skips_only_when_told(glaive, tmp_path, capsys):
+    out, problems = tmp_path / "out.jsonl", tmp_path / "problems.jsonl"
+    line = ["data", "convert", "--source=glaive", f"--input={glaive}", f"--out={out}"]
+    assert cli.main(line) == cli.BAD_INPUT
+    told = capsys.readouterr()
+    assert "25 bad rows: " in told.err and "; and 22 more" in told.err and told.out == ""
+    assert not out.exists() and sorted(path.name for path in tmp_path.iterdir()) == ["glaive"]
+    assert cli.main([*line, "--skip-malformed", f"--problems={problems}"]) == 0
+    assert "4 examples written" in capsys.readouterr().out and len(problems.read_text().splitlines()) == 25
+    ids = ["glaive/a/1/1", "glaive/a/1/2", "glaive/a/2/1", "glaive/b/26/1"]
+    assert [example.id for example in read_examples(out)] == ids
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """train.jsonl holds two evaluation examples under other ids, one of them with another word, among 28 of its own."""
+    train, heldout = EXAMPLES[:20], list(ToolWorld(9, "heldout").examples("hard", 8))
+    same, near = (example_to_json(example) for example in heldout[:2])
+    near["messages"][0]["content"] = "Hello! " + near["messages"][0]["content"]
+    write_examples(tmp_path / "heldout.jsonl", heldout)
+    write_examples(tmp_path / "train.jsonl", train)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        for name, row in (("same", same), ("near", near)):
+            file.write(json.dumps(row | {"id": name}) + "\n")
+    return tmp_path, train, heldout
+
+
+def test_decontaminate_names_what_it_removes(sets, capsys):
+    folder, train, heldout = sets
+    line = ["data", "decontaminate", f"--train={folder / 'train.jsonl'}", "--against", str(folder / "heldout.jsonl")]
+    assert cli.main([*line, f"--out={folder / 'clean.jsonl'}", "--threshold=0.75"]) == 0
+    assert "20 examples written" in (told := capsys.readouterr().out)
+    assert "2 removed, 1 of them exact repetitions and 1 near ones" in told
+    assert read_examples(folder / "clean.jsonl") == train
+    same, near = (json.loads(text) for text in (folder / "clean.removed.jsonl").read_text().splitlines())
+    against = str(folder / "heldout.jsonl")
+    assert same == {"id": "same", "kind": "exact", "evaluation": heldout[0].id, "against": against, "similarity": 1.0}
+    assert (near["id"], near["kind"], near["evaluation"]) == ("near", "near", heldout[1].id)
+    assert 0.75 <= near["similarity"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [(["--threshold=0"], "would remove every example"), (["--against", "x", "x"], "names a file twice")],
+)
+def test_decontaminate_refuses_what_makes_no_sense(sets, capsys, changed, message):
+    folder, _, _ = sets
+    line = ["data", "decontaminate", f"--train={folder / 'train.jsonl'}", "--against", str(folder / "heldout.jsonl")]
+    assert cli.main([*line, f"--out={folder / 'clean.jsonl'}", *changed]) == cli.BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert not (folder / "clean.jsonl").exists() and not (folder / "clean.removed.jsonl").exists()
+
+
+def run_config(folder, threshold):
+    config = default_config()
+    config.data.source, config.data.folder, config.data.train = "jsonl", str(folder), ("train.jsonl",)
+    config.data.heldout = {"mine": "heldout.jsonl"}
+    config.data.decontaminate = threshold
+    return config
+
+
+def test_a_run_leaves_repetitions_out_and_says_so(sets, capsys):
+    folder, train, heldout = sets
+    assert len(training_examples(run_config(folder, 0.0))) == 22
+    assert capsys.readouterr().err == ""
+    assert training_examples(run_config(folder, 0.75)) == train
+    told = capsys.readouterr().err
+    assert "2 of 22 training examples repeat a held-out one, 1 exactly, and are left out" in told
+    assert f"the first is same, 100% {heldout[0].id} of mine" in told
+    write_examples(folder / "train.jsonl", heldout)
+    with pytest.raises(UserError, match="every training example repeats a held-out one"):
+        training_examples(run_config(folder, 0.75))
