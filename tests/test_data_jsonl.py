@@ -159,6 +159,7 @@ def test_problems_are_counted_by_field():
         Problem("f", 2, "messages[12].role", "y"),
         Problem("f", 3, "", "z"),
     ]
+    assert str(Problem("f", 1, "a", "a\x1b[31m\nb")) == "f, row 1, field a: a\\x1b[31m\\x0ab"
     assert [problem.kind for problem in problems] == ["messages[].role", "messages[].role", "row"]
     refuse([])
 

@@ -27,7 +27,10 @@ class RowError(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one row. `row` counts from 1 (a JSONL file's line); `field` is "" for the row as a whole."""
+    """What is wrong with one row. `row` counts from 1 (a JSONL file's line); `field` is "" for the row as a whole.
+
+    As text control characters are escaped: what data hold must not steer the terminal that shows it.
+    """
 
     file: str
     row: int
@@ -40,8 +43,9 @@ class Problem:
         return re.sub(r"\[\d+\]", "[]", self.field) or "row"
 
     def __str__(self) -> str:
-        where = f"{self.file}, row {self.row}"
-        return f"{where}, field {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+        field = f", field {self.field}" if self.field else ""
+        text = f"{self.file}, row {self.row}{field}: {self.message}"
+        return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 @dataclass(frozen=True)

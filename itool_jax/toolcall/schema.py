@@ -147,7 +147,7 @@ def _normal(schema: Any, depth: int) -> Any:
 
 def _type_schema(kind: str, depth: int) -> dict[str, Any]:
     """A type's name in any of the sources' notations, such as `Optional[List[int]]` or "str, optional", as a schema."""
-    text = re.sub(r",?\s*\boptional\b\s*$", "", kind.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"\boptional$", "", kind.strip(), flags=re.IGNORECASE).rstrip(" ,\t\r\n")
     head, bracket, inner = text.partition("[")
     head = head.strip().lower().removeprefix("typing.")
     parts = _split_arguments(inner[:-1]) if bracket and inner.endswith("]") else []

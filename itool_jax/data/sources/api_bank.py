@@ -29,7 +29,7 @@ from itool_jax.toolcall import Unreadable, parse_calls, read_literal
 from itool_jax.toolcall.types import Tool, ToolCall
 
 _PIECE = re.compile(r"^(User|AI|API-Request|Generate API Request|Generate AI Response):[ \t]*", re.MULTILINE)
-_TIME = re.compile(r"\s*TIME:\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*\Z")
+_TIME = re.compile(r"TIME: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\Z")
 _ANSWERED = re.compile(r"(.*?\)\]?)\s*->\s*(.*)", re.DOTALL)
 _CALL = re.compile(r"\[?\s*([\w.]+)\((.*)\)\s*\]?", re.DOTALL)
 _BARE_TYPE = re.compile(r"(?<='type': )(str|int|float|bool|list|dict)(?=[,}])")
@@ -82,7 +82,7 @@ def _request(text: str) -> list[Turn]:
     if not time:
         return [Turn("user", text, "input")]
     system = Turn("system", f"The current time is {time[1]}.", "input")
-    return [system, Turn("user", text[: time.start()], "input")]
+    return [system, Turn("user", text[: time.start()].rstrip(), "input")]
 
 
 def _answered(text: str, tools: dict[str, Tool]) -> list[Turn]:

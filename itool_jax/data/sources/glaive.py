@@ -30,7 +30,7 @@ from itool_jax.data.sources.source import Row, Source
 from itool_jax.toolcall.types import Tool, ToolCall
 
 _ROLES: dict[str, Role] = {"USER": "user", "ASSISTANT": "assistant", "FUNCTION RESPONSE": "tool"}
-_SPEAKER = re.compile(r"(?:\A|\n\s*\n)\s*(USER|ASSISTANT|FUNCTION RESPONSE):")
+_SPEAKER = re.compile(r"(?:\A|(?<=\n\n))[ \t]*+(USER|ASSISTANT|FUNCTION RESPONSE):")
 _END = "<|endoftext|>"
 _TAG = "<functioncall>"
 _QUOTED = re.compile(r'\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*\'(.*)\'\s*\}', re.DOTALL)
@@ -85,8 +85,9 @@ def _system(text: str) -> tuple[tuple[Tool, ...], str]:
 
 
 def _chat(text: str, tools: Sequence[Tool]) -> list[Turn]:
+    text = text.strip()
     speakers = list(_SPEAKER.finditer(text))
-    if not speakers or text[: speakers[0].start()].strip():
+    if not speakers or speakers[0].start():
         raise RowError("chat", f"expected USER: at its beginning, found {describe(text)}")
     turns = []
     for i, speaker in enumerate(speakers):

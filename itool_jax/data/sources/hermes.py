@@ -29,7 +29,7 @@ from itool_jax.toolcall.types import Tool
 
 _TOOLS = re.compile(r"<tools>\s*(?=[\[{])(.*?)</tools>", re.DOTALL)
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
-_RESPONSE = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>", re.DOTALL)
+_RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 _REASONING = re.compile(r"<(think|scratch_pad)>.*?</\1>", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ def examples(row: Row) -> list[Example]:
         if turn.role == "assistant":
             turns.append(_answer(turn, tools))
         elif turn.role == "tool":
-            results = [found[1] for found in _RESPONSE.finditer(turn.text)] or [turn.text]
+            results = [found[1].strip() for found in _RESPONSE.finditer(turn.text)] or [turn.text]
             turns += [Turn("tool", result, turn.field) for result in results]
         elif turn.role != "system" or not _TOOLS.search(turn.text):
             turns.append(Turn(turn.role, turn.text, turn.field))

@@ -56,7 +56,8 @@ def examples(row: Row) -> list[Example]:
     `meta["unseen_services"]` names the dialogue's services that the training split does not have, where that is known.
     """
     value, schemas = expect(row.value, dict, ""), row.context
-    dialogue, services = take(value, "dialogue_id", str), take(value, "services", list)
+    dialogue = take(value, "dialogue_id", str)
+    services = list(dict.fromkeys(expect(name, str, "services") for name in take(value, "services", list)))
     tools = _candidates(services, schemas)
     turns: list[Turn] = []
     for i, turn in enumerate(take(value, "turns", list)):
@@ -100,12 +101,15 @@ def _services(file: epath.Path) -> dict[str, tuple[Tool, ...]]:
 
 
 def _tools(service: Mapping[str, Any]) -> list[Tool]:
-    schemas = {take(slot, "name", str, within="slots"): _schema(slot) for slot in take(service, "slots", list)}
+    slots = [expect(slot, dict, "slots") for slot in take(service, "slots", list)]
+    schemas = {take(slot, "name", str, within="slots"): _schema(slot) for slot in slots}
     tools = []
     for i, intent in enumerate(take(service, "intents", list)):
         within = f"intents[{i}]"
+        expect(intent, dict, within)
         optional = take(intent, "optional_slots", dict, within=within)
-        wanted = [(name, True) for name in take(intent, "required_slots", list, within=within)]
+        required = take(intent, "required_slots", list, within=within)
+        wanted = [(expect(name, str, f"{within}.required_slots"), True) for name in required]
         wanted += [(name, False) for name in optional]
         if unknown := [name for name, _ in wanted if name not in schemas]:
             raise RowError(within, f"{unknown[0]!r} is no slot of the service")
@@ -123,9 +127,10 @@ def _tools(service: Mapping[str, Any]) -> list[Tool]:
 def _schema(slot: Mapping[str, Any]) -> dict[str, Any]:
     description = {"description": take(slot, "description", str, within="slots")}
     values = take(slot, "possible_values", list, within="slots") if slot.get("is_categorical") else []
+    values = [expect(value, str, "slots.possible_values") for value in values]
     if set(values) == {"True", "False"}:
         return {"type": "boolean", **description}
-    if values and all(isinstance(value, str) and value.isdecimal() for value in values):
+    if values and all(value.isdecimal() for value in values):
         return {"type": "integer", **description, "enum": [int(value) for value in values]}
     return {"type": "string", **description, **({"enum": values} if values else {})}
 
@@ -136,7 +141,7 @@ def _value(text: Any, schema: Mapping[str, Any]) -> Any:
     return int(text) if schema["type"] == "integer" and isinstance(text, str) and text.isdecimal() else text
 
 
-def _candidates(services: Sequence[Any], schemas: Schemas) -> dict[tuple[str, str], Tool]:
+def _candidates(services: Sequence[str], schemas: Schemas) -> dict[tuple[str, str], Tool]:
     """The tools by service and intent."""
     if unknown := [service for service in services if service not in schemas.tools]:
         raise RowError("services", f"{unknown[0]!r} is not in the schema of {schemas.split}")
