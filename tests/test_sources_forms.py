@@ -345,8 +345,9 @@ def test_sgd_dialogue(sgd):
     assert [example.id for example in (first, second, third)] == [f"sgd/test/1_00000/{turn}" for turn in (1, 2, 3)]
     assert (first.answer, first.calls) == ("Where to?", ())
     assert second.calls == (ToolCall("FindBus", {"to_city": "Rome", "seats": 2, "direct": True}),)
-    assert roles(second) == ["user", "assistant", "user"]
-    assert third.messages[3:] == (
+    assert roles(second) == ["system", "user", "assistant", "user"]
+    assert second.messages[0].content == "Today is Friday, 2019-03-01."
+    assert third.messages[4:] == (
         Message("assistant", second.answer, second.calls),
         Message("tool", '[{"leaves": "9"}]'),
     )
@@ -372,10 +373,21 @@ def test_sgd_unseen_services_and_intents_of_one_name(sgd):
     assert [tool.name for tool in first.tools] == ["Buses_1.FindBus", "Buses_2.FindBus", "FindPlane"]
     assert first.meta["unseen_services"] == ["Buses_2", "Planes_1"]
     assert [call.name for call in first.calls] == ["Buses_2.FindBus", "FindPlane"]
-    assert roles(second) == ["user", "assistant", "tool", "tool"]
+    assert roles(second) == ["system", "user", "assistant", "tool", "tool"]
     assert read_source("sgd", folder / "train").items[0].meta["unseen_services"] == []
     (folder / "train" / "schema.json").unlink()
     assert "unseen_services" not in read_source("sgd", folder / "test").items[0].meta
+
+
+def test_sgd_values_that_nobody_said_are_noted(sgd):
+    turns = [
+        says("USER", "To NYC, cheaply."),
+        says("SYSTEM", "Found.", calls("Buses_1", [{"stop": "Penn Station"}], to_city="New York", fare="low")),
+        says("USER", "And from there?"),
+        says("SYSTEM", "Found.", calls("Buses_1", to_city="penn station")),
+    ]
+    examples = read_source("sgd", sgd(test=[DIALOGUE | {"turns": turns}]) / "test").items
+    assert [example.meta["notes"] for example in examples] == [["not_said to_city"], [], [], []]
 
 
 def changed(**fields):

@@ -10,12 +10,14 @@
 Both may be gzipped. The intents of a dialogue's services are its tools, under their own names; where two services have
 an intent of one name, as SERVICE.INTENT. A turn of the system that calls a service becomes three: the call, the tool's
 results as JSON, and the words. Categorical slots become enums, of integers where all values are, or booleans; the
-default "dontcare" of optional slots, which no call ever gives, is left out.
+default "dontcare" of optional slots, which no call ever gives, is left out. The dialogues all take place on one day,
+without which no date of a call could be known: a system message tells it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +36,8 @@ from itool_jax.errors import UserError
 from itool_jax.toolcall.types import Parameter, Tool, ToolCall
 
 _NO_WISH = "dontcare"
+_TODAY = "Today is Friday, 2019-03-01."
+_DATE_OR_TIME = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d")
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,16 @@ def examples(row: Row) -> list[Example]:
     """An example per turn of the system and per service call, ids sgd/SPLIT/DIALOGUE/TURN (from 1).
 
     `meta["unseen_services"]` names the dialogue's services that the training split does not have, where that is known.
+    A note `not_said NAME` marks a value of a call that nobody said before it as it stands there, such as "New York" for
+    "NYC"; dates, times and the values of enums are not looked at.
     """
     value, schemas = expect(row.value, dict, ""), row.context
     dialogue = take(value, "dialogue_id", str)
     services = list(dict.fromkeys(expect(name, str, "services") for name in take(value, "services", list)))
     tools = _candidates(services, schemas)
-    turns: list[Turn] = []
+    turns = [Turn("system", _TODAY, "turns")]
     for i, turn in enumerate(take(value, "turns", list)):
-        turns += _turns(expect(turn, dict, f"turns[{i}]"), tools, f"turns[{i}]")
+        turns += _turns(expect(turn, dict, f"turns[{i}]"), tools, turns, f"turns[{i}]")
     meta: dict[str, Any] = {"conversation": dialogue}
     if schemas.seen is not None:
         meta["unseen_services"] = [service for service in services if service not in schemas.seen]
@@ -153,7 +159,9 @@ def _candidates(services: Sequence[str], schemas: Schemas) -> dict[tuple[str, st
     }
 
 
-def _turns(turn: Mapping[str, Any], tools: Mapping[tuple[str, str], Tool], within: str) -> list[Turn]:
+def _turns(
+    turn: Mapping[str, Any], tools: Mapping[tuple[str, str], Tool], before: Sequence[Turn], within: str
+) -> list[Turn]:
     speaker, text = take(turn, "speaker", str, within=within), take(turn, "utterance", str, within=within)
     said = f"{within}.utterance"
     if speaker not in ("USER", "SYSTEM"):
@@ -168,8 +176,21 @@ def _turns(turn: Mapping[str, Any], tools: Mapping[tuple[str, str], Tool], withi
     if not calls:
         return [Turn("assistant", text, said)]
     fitted, notes = fit_calls(calls, list(tools.values()), f"{within}.service_call")
+    notes += _not_said(fitted, list(tools.values()), before)
     answered = [Turn("tool", json.dumps(result, ensure_ascii=False), within) for result in results]
     return [Turn("assistant", "", within, fitted, tuple(notes)), *answered, Turn("assistant", text, said)]
+
+
+def _not_said(calls: Sequence[ToolCall], tools: Sequence[Tool], before: Sequence[Turn]) -> list[str]:
+    enums = {(tool.name, p.name) for tool in tools for p in tool.parameters if p.enum is not None}
+    values = {
+        name: value.lower()
+        for call in calls
+        for name, value in call.arguments.items()
+        if isinstance(value, str) and (call.name, name) not in enums and not _DATE_OR_TIME.fullmatch(value)
+    }
+    said = "\n".join(turn.text for turn in before).lower() if values else ""
+    return [f"not_said {name}" for name, value in values.items() if value not in said]
 
 
 def _call(frame: Mapping[str, Any], tools: Mapping[tuple[str, str], Tool], within: str) -> ToolCall:
