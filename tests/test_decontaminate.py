@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from itool_jax import cli
 from itool_jax.data.decontaminate import (
     DEFAULT_THRESHOLD,
     EvaluationIndex,
@@ -158,3 +159,8 @@ def test_real_training_rows_that_repeat_others_are_found():
     assert all(index.repetition(example).kind == "exact" for example in rows[:50])
     other = read_source("glaive", asset("glaive_demo/glaive_toolcall_en_demo.json"), skip_bad=True).items
     assert sum(index.repetition(example) is not None for example in other) == 0
+
+
+def test_the_command_line_has_the_same_default():
+    line = ["data", "decontaminate", "--train=a", "--against", "b", "--out=c"]
+    assert cli._parser().parse_args(line).threshold == DEFAULT_THRESHOLD
