@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
+from typing import Any
 
 from etils import epath
 
@@ -53,19 +54,11 @@ def scan_source(name: str, path: str | os.PathLike[str]) -> Iterator[Example | P
     """
     if name not in SOURCES:
         raise UserError(f"no data source is named {name!r}; there are {', '.join(SOURCES)}.")
-    source = SOURCES[name]
-    ids = UniqueIds()
+    source, ids = SOURCES[name], UniqueIds()
     for file, label, rows in _files(name, source, path):
-        context = source.context(file)
-
-        def examples(row: tuple[int, bytes], label: str = label, context: object = context) -> list[Example]:
-            found = list(source.examples(Row(label, row[0], parse_json(row[1]), context)))
-            for example in found if source.ids_in_rows else ():
-                ids.add(example.id)
-            return found
-
+        parse = _parser(source, label, source.context(file), ids)
         numbered = ((number, (number, text)) for number, text in rows)
-        parsed = parse_rows(os.fspath(path if file is None else file), numbered, examples)
+        parsed = parse_rows(os.fspath(path if file is None else file), numbered, parse)
         yield from chain.from_iterable([item] if isinstance(item, Problem) else item for item in parsed)
 
 
@@ -77,6 +70,18 @@ def no_examples(name: str, path: str | os.PathLike[str]) -> UserError:
 def located(folder: str | os.PathLike[str], path: str) -> str:
     """A path of a config: below `folder` unless it is absolute or of the hub."""
     return path if path.startswith(hub.PREFIX) else os.fspath(epath.Path(folder) / path)
+
+
+def _parser(
+    source: Source, label: str, context: Any, ids: UniqueIds
+) -> Callable[[tuple[int, bytes]], Sequence[Example]]:
+    def parse(row: tuple[int, bytes]) -> Sequence[Example]:
+        examples = source.examples(Row(label, row[0], parse_json(row[1]), context))
+        for example in examples if source.ids_in_rows else ():
+            ids.add(example.id)
+        return examples
+
+    return parse
 
 
 def _files(
