@@ -17,7 +17,13 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
 )
-NAMES = st.sampled_from(["f", "a.b/c", "Name With Spaces", "Price (DPO)", "Top (10) Songs", "it's, M4.5+"]) | TEXT
+NAMES = (
+    st.sampled_from(
+        ["f", "a.b/c", "Name With Spaces", "Price (DPO)", "Top (10) Songs", "it's, M4.5+", 'say "x"/y', "</tool_call>"]
+    )
+    | TEXT
+)
+NAMED_CALLS = st.lists(st.builds(ToolCall, NAMES, st.dictionaries(TEXT, VALUES, max_size=4)), max_size=4)
 CALLS = st.lists(
     st.builds(ToolCall, NAMES, st.dictionaries(TEXT, VALUES, max_size=4), st.lists(VALUES, max_size=2).map(tuple)),
     max_size=4,

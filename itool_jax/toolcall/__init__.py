@@ -5,12 +5,13 @@ from itool_jax.toolcall.fragments import BOUNDARY_BYTES, FragmentScanner, fragme
 from itool_jax.toolcall.literals import Unreadable, read_literal
 from itool_jax.toolcall.parse import parse_calls
 from itool_jax.toolcall.schema import signature, tool_to_json, tools_from_json
-from itool_jax.toolcall.types import Parameter, ParsedAnswer, Tool, ToolCall
+from itool_jax.toolcall.types import CallStyle, Parameter, ParsedAnswer, Tool, ToolCall
 from itool_jax.toolcall.write import write_calls, write_literal
 
 __all__ = [
     "ABSENT",
     "BOUNDARY_BYTES",
+    "CallStyle",
     "Comparison",
     "ErrorKind",
     "FragmentScanner",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from itool_jax.toolcall.types import CallStyle
 
 _NAME_CHARACTERS = r"""[^()\[\]{}="\n]"""
 _LITERAL_WORD = r"(?:True|False|None|true|false|null)\b"
@@ -43,11 +47,47 @@ _EMBEDDED = re.compile(
 )
 
 
+Form = Literal["list", "json", "bare", "tag"]
+
+
 class Opening(NamedTuple):
     """The place where an attempted call begins: its form and the character offset."""
 
-    form: Literal["list", "json", "bare", "tag"]
+    form: Form
     position: int
+
+
+@dataclass(frozen=True)
+class StyleForms:
+    """The forms that a style reads: `plain` outside of tags, and for each tag that it knows those inside."""
+
+    plain: frozenset[Form]
+    tags: Mapping[str, frozenset[Form]] = field(default_factory=dict)
+
+    def hold(self, text: str, opening: Opening) -> bool:
+        """Whether the style reads this opening, outside of tags."""
+        tag = TAG.match(text, opening.position)
+        return tag[0] in self.tags if tag else opening.form in self.plain
+
+    def in_tag(self, tag: str) -> frozenset[Form]:
+        return self.tags[tag]
+
+
+def style_forms(style: CallStyle | None) -> StyleForms:
+    """The forms of a style, those of all styles for None; raises ValueError for a style that is not known."""
+    if style not in _STYLE_FORMS:
+        raise ValueError(f"unknown call style {style!r}: expected one of python, json, llama3, hermes")
+    return _STYLE_FORMS[style]
+
+
+_ANY: frozenset[Form] = frozenset(("list", "json", "bare"))
+_STYLE_FORMS: dict[CallStyle | None, StyleForms] = {
+    None: StyleForms(_ANY, dict.fromkeys(CLOSING_TAG, _ANY)),
+    "python": StyleForms(frozenset(("list", "bare"))),
+    "json": StyleForms(frozenset(("json",))),
+    "llama3": StyleForms(frozenset(("json",)), {"<|python_tag|>": _ANY}),
+    "hermes": StyleForms(frozenset(), {"<tool_call>": frozenset(("json",))}),
+}
 
 
 def after_reasoning(text: str) -> int:

@@ -11,18 +11,18 @@ from itool_jax.toolcall.forms import (
     NAME,
     TAG,
     Opening,
+    StyleForms,
     after_reasoning,
     after_separators,
     opening_here,
     opening_within,
+    style_forms,
 )
 from itool_jax.toolcall.literals import LiteralReader, Unreadable
-from itool_jax.toolcall.types import ParsedAnswer, ToolCall
-
-MAX_CALLS = 256
+from itool_jax.toolcall.types import MAX_CALLS, CallStyle, ParsedAnswer, ToolCall
 
 
-def parse_calls(text: str) -> ParsedAnswer:
+def parse_calls(text: str, style: CallStyle | None = None) -> ParsedAnswer:
     """Read the calls of a model's answer; never raises, never evaluates, takes time linear in the text.
 
     Forms: `[f(a=1), g()]`, the same without brackets, JSON objects or lists of them, and these in fenced blocks or
@@ -30,25 +30,44 @@ def parse_calls(text: str) -> ParsedAnswer:
     an opening at the start of the answer (after reasoning, spaces and a fence), after a call or in a tag, or where
     `forms.opening_within` finds one in prose. An attempt that cannot be read makes the whole answer malformed; an
     answer without an attempt is prose, the empty list `[]` included.
+
+    Without a style every form is read, several in one answer too. A style reads its own forms alone, with the same
+    reasoning, fences and prose around them:
+    python  lists of calls, and calls without brackets
+    json    JSON objects and lists of them, with `arguments` or `parameters`
+    llama3  the same, after <|python_tag|> too, where calls in Python may stand as well
+    hermes  JSON objects in <tool_call>
+    There, what opens a call of another form even within prose makes the answer malformed; weaker signs, such as a `{`
+    at the start of an answer in python style, are prose. Raises ValueError for a style that is not known.
     """
     try:
-        calls = _AnswerReader(text).calls()
+        calls = _AnswerReader(text, style_forms(style)).calls()
     except Unreadable as error:
         return ParsedAnswer("malformed", problem=error.problem, position=error.position)
     return ParsedAnswer("calls", tuple(calls)) if calls else ParsedAnswer("prose")
 
 
 class _AnswerReader:
-    def __init__(self, text: str):
+    def __init__(self, text: str, forms: StyleForms):
         self.text = text
+        self.forms = forms
         self.literals = LiteralReader(text)
         self.found: list[ToolCall] = []
 
     def calls(self) -> list[ToolCall]:
         position = after_separators(self.text, after_reasoning(self.text))
-        while opening := opening_here(self.text, position) or opening_within(self.text, position):
+        while opening := self._next_opening(position):
             position = after_separators(self.text, self._read(opening))
         return self.found
+
+    def _next_opening(self, position: int) -> Opening | None:
+        here = opening_here(self.text, position)
+        if here is not None and self.forms.hold(self.text, here):
+            return here
+        within = opening_within(self.text, position)
+        if within is not None and not self.forms.hold(self.text, within):
+            raise Unreadable("a call in another form than the style's", within.position)
+        return within
 
     def _read(self, opening: Opening) -> int:
         readers = {"list": self._list, "json": self._json, "bare": self._bare, "tag": self._tagged}
@@ -64,11 +83,12 @@ class _AnswerReader:
         assert tag is not None
         closing = CLOSING_TAG[tag[0]]
         before, position = len(self.found), after_separators(self.text, tag.end())
-        while (opening := opening_here(self.text, position)) and opening.form != "tag":
+        forms = self.forms.in_tag(tag[0])
+        while (opening := opening_here(self.text, position)) and opening.form in forms:
             position = after_separators(self.text, self._read(opening))
         if len(self.found) == before:
             raise Unreadable(f"no call after {tag[0]}", position)
-        if closing is None or position == len(self.text) or opening:
+        if closing is None or position == len(self.text) or (opening and opening.form == "tag"):
             return position
         if not self.text.startswith(closing, position):
             raise Unreadable(f"expected a call or {closing}", position)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itool_jax.toolcall.forms import CLOSING_TAG
 from itool_jax.toolcall.parse import parse_calls
-from itool_jax.toolcall.types import ParsedAnswer
+from itool_jax.toolcall.types import CallStyle, ParsedAnswer
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 
@@ -33,7 +34,13 @@ def open_brackets(text: str) -> str:
     return "".join(stack)
 
 
-def parse_prefix(text: str) -> ParsedAnswer:
-    """Reads an answer that was cut at a fragment's end: `[f(a=1, ` says what `[f(a=1)]` says. Never raises."""
+def parse_prefix(text: str, style: CallStyle | None = None) -> ParsedAnswer:
+    """Reads an answer that was cut at a fragment's end: `[f(a=1, ` says what `[f(a=1)]` says. Never raises on text.
+
+    A tag that was opened last, such as `<tool_call>`, says nothing yet.
+    """
     closers = "".join(_CLOSER[bracket] for bracket in reversed(open_brackets(text)))
-    return parse_calls(text.rstrip(", \t\r\n") + closers if closers else text)
+    if closers:
+        return parse_calls(text.rstrip(", \t\r\n") + closers, style)
+    opened = next((tag for tag in CLOSING_TAG if text.rstrip().endswith(tag)), "")
+    return parse_calls(text.rstrip().removesuffix(opened) if opened else text, style)
