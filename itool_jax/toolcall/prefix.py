@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itool_jax.toolcall.forms import CLOSING_TAG, after_reasoning
+from itool_jax.toolcall.forms import after_reasoning
 from itool_jax.toolcall.parse import parse_calls
 from itool_jax.toolcall.types import CallStyle, ParsedAnswer
 
@@ -37,12 +37,6 @@ def open_brackets(text: str) -> str:
 
 
 def parse_prefix(text: str, style: CallStyle | None = None) -> ParsedAnswer:
-    """Reads an answer that was cut at a fragment's end: `[f(a=1, ` says what `[f(a=1)]` says. Never raises on text.
-
-    A tag that was opened last, such as `<tool_call>`, says nothing yet.
-    """
+    """Reads an answer that was cut at a fragment's end: `[f(a=1, ` says what `[f(a=1)]` says. Never raises on text."""
     closers = "".join(_CLOSER[bracket] for bracket in reversed(open_brackets(text)))
-    if closers:
-        return parse_calls(text.rstrip(", \t\r\n") + closers, style)
-    opened = next((tag for tag in CLOSING_TAG if text.rstrip().endswith(tag)), "")
-    return parse_calls(text.rstrip().removesuffix(opened) if opened else text, style)
+    return parse_calls(text.rstrip(", \t\r\n") + closers if closers else text, style)
