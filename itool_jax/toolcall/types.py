@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+CallStyle = Literal["python", "json", "llama3", "hermes"]
+MAX_CALLS = 256
+
 
 @dataclass(frozen=True)
 class Parameter:
