@@ -67,7 +67,8 @@ def _fuzz(count: int, seed: int) -> None:
                 assert 0 <= slot_reward(compare(answer, EXPECTED, TOOLS)) <= 1, text
         if place % 16 == 0:
             parse_prefix(text)
-            assert fragment_ends(text.encode("utf-8", "surrogatepass"))[-1:] != [0] or not text
+            answer = text.encode("utf-8", "surrogatepass")
+            assert fragment_ends(answer)[-1] == len(answer)
     for style, counts in kinds.items():
         assert min(counts[kind] for kind in ("calls", "prose", "malformed")) > count / 100, (style, counts)
 
