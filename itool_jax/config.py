@@ -117,6 +117,7 @@ def _data() -> ConfigDict:
             "limit": 0,  # training examples to take, by a seeded choice; 0 is all
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
+            "prepared": "",  # a store that `itool-jax data prepare` made: training examples are read there instead
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from etils import epath
 
 from itool_jax.data.example import Example, Message, Role
-from itool_jax.data.problems import RowError, Rows, describe, expect, read_rows, refuse, take
+from itool_jax.data.problems import Problem, RowError, Rows, describe, expect, read_rows, refuse, take
 from itool_jax.errors import UserError
 from itool_jax.toolcall import parse_calls, tool_to_json, tools_from_json
 from itool_jax.toolcall.types import Tool, ToolCall
@@ -46,6 +46,25 @@ def scan_examples(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Ro
         refuse(rows.problems)
         raise UserError(f"{path} holds no examples; expected one JSON object a line.")
     return rows
+
+
+def stream_examples(path: str | os.PathLike[str], problems: list[Problem] | None = None) -> Iterator[Example]:
+    """Examples of a file one at a time, so that a file of any length can be read.
+
+    A bad row is added to `problems`, or raises UserError where there is no such list. That ids are unique is for the
+    caller to check.
+    """
+    for number, line in read_lines(path):
+        try:
+            example = example_from_json(parse_json(line))
+        except RowError as error:
+            problem = Problem(str(path), number, error.field, error.message)
+            if problems is None:
+                refuse([problem])
+            else:
+                problems.append(problem)
+        else:
+            yield example
 
 
 def write_examples(path: str | os.PathLike[str], examples: Iterable[Example]) -> int:

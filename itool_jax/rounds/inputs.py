@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from etils import epath
@@ -10,6 +10,8 @@ from ml_collections import ConfigDict
 
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
+from itool_jax.data.jsonl import stream_examples
+from itool_jax.data.problems import Problem
 from itool_jax.data.sources import read_source
 from itool_jax.data.toolworld import Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
@@ -20,23 +22,50 @@ UNSEEN_TOOLS = "unseen_tools"
 
 def training_examples(config: ConfigDict) -> list[Example]:
     """The training examples, at most `config.data.limit`; raises UserError where there are none or two have one id."""
-    data = config.data
-    if data.source == "toolworld":
-        world = _world(config, "train", data.toolworld.tools)
-        examples = [e for level in DIFFICULTIES for e in world.examples(level, data.toolworld.train[level])]
-    elif data.train:
-        examples = [example for path in data.train for example in _read(config, path)]
-    else:
-        raise UserError(f"config.data.train names no files, and the source {data.source!r} needs some.")
+    examples = list(_source_examples(config, _read))
     if not examples:
         raise UserError("the training data are empty: check config.data.")
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
-    if 0 < data.limit < len(examples):
-        chosen = Random(config.seed).sample(range(len(examples)), data.limit)
-        examples = [examples[index] for index in sorted(chosen)]
-    return examples
+    return [examples[place] for place in limited(config, len(examples))]
+
+
+def stream_training_examples(config: ConfigDict) -> Iterator[Example]:
+    """What `training_examples` returns, one at a time; that ids are unique is for the caller to check.
+
+    Files are read one at a time, JSONL row by row. A limit takes a pass of its own, to know what it chooses from.
+    """
+    if not config.data.limit:
+        yield from _source_examples(config, _stream)
+        return
+    chosen = limited(config, sum(1 for _ in _source_examples(config, _stream)))
+    wanted = iter(chosen)
+    place = next(wanted, None)
+    for number, example in enumerate(_source_examples(config, _stream)):
+        if number == place:
+            yield example
+            place = next(wanted, None)
+
+
+def limited(config: ConfigDict, count: int) -> Sequence[int]:
+    """Places of the training examples that `config.data.limit` leaves of `count`, by a seeded choice, ascending."""
+    if 0 < config.data.limit < count:
+        return sorted(Random(config.seed).sample(range(count), config.data.limit))
+    return range(count)
+
+
+def _source_examples(config: ConfigDict, read: Callable[[ConfigDict, str], Iterator[Example]]) -> Iterator[Example]:
+    data = config.data
+    if data.source == "toolworld":
+        world = _world(config, "train", data.toolworld.tools)
+        for level in DIFFICULTIES:
+            yield from world.examples(level, data.toolworld.train[level])
+    elif data.train:
+        for path in data.train:
+            yield from read(config, path)
+    else:
+        raise UserError(f"config.data.train names no files, and the source {data.source!r} needs some.")
 
 
 def heldout_names(config: ConfigDict) -> tuple[str, ...]:
@@ -70,9 +99,22 @@ def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 
 
-def _read(config: ConfigDict, path: str) -> tuple[Example, ...]:
+def _read(config: ConfigDict, path: str) -> Iterator[Example]:
     data = config.data
     rows = read_source(data.source, epath.Path(data.folder) / path, skip_bad=data.skip_malformed)
-    if rows.problems:
-        note(f"{path}: skipped {len(rows.problems)} malformed rows, the first: {rows.problems[0]}")
-    return rows.items
+    _tell(path, rows.problems)
+    return iter(rows.items)
+
+
+def _stream(config: ConfigDict, path: str) -> Iterator[Example]:
+    if config.data.source != "jsonl":
+        yield from _read(config, path)
+        return
+    problems: list[Problem] | None = [] if config.data.skip_malformed else None
+    yield from stream_examples(epath.Path(config.data.folder) / path, problems)
+    _tell(path, problems or ())
+
+
+def _tell(path: str, problems: Sequence[Problem]) -> None:
+    if problems:
+        note(f"{path}: skipped {len(problems)} malformed rows, the first: {problems[0]}")
