@@ -20,6 +20,7 @@ from itool_jax.data.prepared import Prepared
 from itool_jax.forest import TokenTree, chain
 
 Ids = tuple[int, ...]
+VARIANT = "~"  # in an id: what follows says which variant this is of the example with the id before
 
 
 class Source(Protocol):

@@ -8,6 +8,7 @@ from random import Random
 from etils import epath
 from ml_collections import ConfigDict
 
+from itool_jax.data.augment import KINDS, MASKS, NEED_POOL, Augmenter, tool_pool
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import stream_examples
@@ -18,34 +19,59 @@ from itool_jax.errors import UserError
 from itool_jax.progress import note
 
 UNSEEN_TOOLS = "unseen_tools"
+WITHOUT_DESCRIPTIONS = ("compact",)  # chat formats that show a tool by its signature alone
 
 
 def training_examples(config: ConfigDict) -> list[Example]:
-    """The training examples, at most `config.data.limit`; raises UserError where there are none or two have one id."""
+    """The training examples, at most `config.data.limit`, and the variants of them that `config.data.augment` asks for.
+
+    Raises UserError where there are none or two have one id.
+    """
     examples = list(_source_examples(config, _read))
     if not examples:
         raise UserError("the training data are empty: check config.data.")
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
-    return [examples[place] for place in limited(config, len(examples))]
+    chosen = [examples[place] for place in limited(config, len(examples))]
+    return list(_augmented(config, lambda: iter(chosen)))
 
 
 def stream_training_examples(config: ConfigDict) -> Iterator[Example]:
     """What `training_examples` returns, one at a time; that ids are unique is for the caller to check.
 
-    Files are read one at a time, JSONL row by row. A limit takes a pass of its own, to know what it chooses from.
+    Files are read one at a time, JSONL row by row. A limit takes a pass of its own, to know what it chooses from, and
+    so do augmentations that need the tools of other examples.
     """
-    if not config.data.limit:
-        yield from _source_examples(config, _stream)
-        return
-    chosen = limited(config, sum(1 for _ in _source_examples(config, _stream)))
-    wanted = iter(chosen)
-    place = next(wanted, None)
-    for number, example in enumerate(_source_examples(config, _stream)):
-        if number == place:
-            yield example
-            place = next(wanted, None)
+    places: Sequence[int] | None = None
+    if config.data.limit:
+        places = limited(config, sum(1 for _ in _source_examples(config, _stream)))
+
+    def chosen() -> Iterator[Example]:
+        wanted = None if places is None else set(places)
+        for place, example in enumerate(_source_examples(config, _stream)):
+            if wanted is None or place in wanted:
+                yield example
+
+    return _augmented(config, chosen)
+
+
+def _augmented(config: ConfigDict, examples: Callable[[], Iterator[Example]]) -> Iterator[Example]:
+    """Each example, then its variants."""
+    cfg = config.data.augment
+    shares = {kind: cfg[kind] for kind in KINDS if cfg[kind]}
+    if config.data.chat in WITHOUT_DESCRIPTIONS and (masked := [kind for kind in MASKS if kind in shares]):
+        raise UserError(
+            f"config.data.augment.{masked[0]} takes the names away, and the chat format {config.data.chat!r} shows no "
+            "descriptions to tell by: choose another config.data.chat, or set it to 0."
+        )
+    pool = tool_pool(examples(), cfg.seed) if any(kind in shares for kind in NEED_POOL) else ()
+    augmenter = Augmenter(shares, cfg.seed, pool)
+    for example in examples():
+        yield example
+        yield from augmenter.variants(example)
+    if shares:
+        note(augmenter.summary())
 
 
 def limited(config: ConfigDict, count: int) -> Sequence[int]:
