@@ -144,10 +144,9 @@ def test_masked_function_names_are_gone_from_tools_calls_and_descriptions(exampl
     assert isinstance(new, Example)
     masks = {old.name: tool.name for old, tool in zip(example.tools, new.tools, strict=True)}
     assert not set(masks) & set(masks.values())
-    assert (
-        new.tools[0].description == f"Books a seat on a plane. Ask {masks['list_flights']} for the flight_code first."
-    )
-    assert new.tools[0].parameters[0].schema["description"] == f"What {masks['list_flights']} gives for a connection"
+    listing = masks["list_flights"]
+    assert new.tools[0].description == f"Books a seat on a plane. Ask {listing} for the flight_code first."
+    assert new.tools[0].parameters[0].schema["description"] == f"What {listing} gives for a connection"
     meal = new.tools[0].parameters[2].schema["properties"]["meal"]
     assert meal == {**TEXT, "description": f"as {listing} names it", "enum": ["seat"]}
     for old, call in zip(example.calls, new.calls, strict=True):

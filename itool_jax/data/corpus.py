@@ -105,10 +105,12 @@ class Corpus(Sequence[Prepared]):
         return self.take(np.flatnonzero(mask))
 
     def shuffled(self, seed: str) -> Corpus:
-        """The examples in the order of a hash of seed and id: the same whatever else the corpus holds."""
-        crc = np.fromiter(
-            (zlib.crc32(f"{seed} {id.as_py()}".encode()) for id in self.columns.ids), np.uint32, len(self)
-        )
+        """The examples in the order of a hash of seed and id, the same whatever else the corpus holds.
+
+        Variants come behind the example that they are of, so that a cut through the order parts one such group at most.
+        """
+        own = (id.as_py().partition(VARIANT)[0] for id in self.columns.ids)
+        crc = np.fromiter((zlib.crc32(f"{seed} {id}".encode()) for id in own), np.uint32, len(self))
         keys = pa.table({"crc": crc, "id": self.columns.ids})
         return self.take(pc.sort_indices(keys, [("crc", "ascending"), ("id", "ascending")]).to_numpy())
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
 from itool_jax.data.chat import chat_format
-from itool_jax.data.corpus import Corpus
+from itool_jax.data.corpus import VARIANT, Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
@@ -105,13 +106,21 @@ class Session:
     def _fitting_training(self, context: int) -> tuple[Corpus, list[str]]:
         """Training examples of the store that the config names, else tokenised now; and the ids of those too long."""
         if self.config.data.prepared:
-            stored = PreparedStore(self.config.data.prepared, self.dialect).corpus()
-            corpus = stored.take(limited(self.config, len(stored)))
+            corpus = self._limited(PreparedStore(self.config.data.prepared, self.dialect).corpus())
             return corpus.where(corpus.lengths <= context), corpus.where(corpus.lengths > context).ids
         examples = self._training_examples
         with progress("Tokenising the training data", len(examples), "examples") as bar:
             prepared, too_long = prepare_all(examples, self.dialect, context, lambda: bar.advance(1))
         return Corpus.of(prepared), too_long
+
+    def _limited(self, corpus: Corpus) -> Corpus:
+        """The examples that `config.data.limit` leaves, with their variants, as where they are not prepared before."""
+        own = [id for id in corpus.ids if VARIANT not in id]
+        places = limited(self.config, len(own))
+        if len(places) == len(own):
+            return corpus
+        chosen = {own[place] for place in places}
+        return corpus.where(np.array([id.partition(VARIANT)[0] in chosen for id in corpus.ids]))
 
     @cached_property
     def heldout(self) -> Mapping[str, tuple[list[Prepared], list[str]]]:
