@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -21,9 +22,10 @@ from itool_jax.data.store import INDEX, MANIFEST, PreparedStore, read_manifest
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
-from itool_jax.rounds.inputs import stream_training_examples, training_examples
+from itool_jax.rounds.inputs import limited_corpus, stream_training_examples, training_examples
 from itool_jax.rounds.run_directory import open_run
 from itool_jax.rounds.session import Session
+from itool_jax.training.checkpoints import load_policy
 from tests.worlds import dialect
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="stores need tensorflow-datasets, which is not installed")
@@ -131,6 +133,8 @@ def test_a_failed_or_killed_attempt_leaves_nothing_that_looks_like_a_store(tmp_p
 def test_what_cannot_be_written_is_refused(store, tmp_path):
     with pytest.raises(UserError, match="exists: give a new folder"):
         store_writer.write_store(store, prepared(1), dialect())
+    with pytest.raises(UserError, match="mounted file systems only"):
+        store_writer.write_store("gs://bucket/store", prepared(1), dialect())
     with pytest.raises(UserError, match="no examples to prepare"):
         store_writer.write_store(tmp_path / "empty", [], dialect())
     twice = [*prepared(3), prepared(2)[1]]
@@ -263,11 +267,16 @@ def test_a_run_from_a_store_has_the_data_of_a_run_without(tmp_path, monkeypatch,
     assert plain_digest != stored_digest == read_manifest(tmp_path / "store").digest
     warmup, buffer = ({id.partition("~")[0] for id in part.ids} for part in (stored.warmup, stored.buffer))
     assert len(warmup & buffer) <= 1 and len(stored.warmup) > len(stored.buffer) > 10
-    overrides = [*SMALL, "--config.data.limit=20"]
-    stored, _ = training_data(tmp_path / "limited", from_store, *overrides)
-    limited = training_examples(load_config("configs/quickstart.py:smoke", overrides))
-    assert sorted([*stored.warmup.ids, *stored.buffer.ids]) == sorted(example.id for example in limited)
-    assert 20 < len(limited) < 40
+
+
+def test_a_limit_leaves_the_same_of_a_store_with_the_variants():
+    config = load_config("configs/quickstart.py:smoke", SMALL)
+    everything = Corpus.of(map(dialect().prepare, training_examples(config)))
+    with config.unlocked():
+        config.data.limit = 20
+    limited = training_examples(config)
+    assert limited_corpus(config, everything).ids == [example.id for example in limited]
+    assert 20 < len(limited) < len(everything)
 
 
 def assert_same_data(one, other):
@@ -279,3 +288,14 @@ def training_data(workdir, *more):
     with open_run(workdir, load_config("configs/quickstart.py:smoke", [*SMALL, *more])) as run:
         session = Session(run)
         return session.training, session.data_digest
+
+
+@pytest.mark.slow
+def test_a_warm_up_from_a_store_ends_with_the_same_bits(tmp_path):
+    arguments = ["--config=configs/quickstart.py:smoke", *SMALL]
+    assert main(["data", "prepare", *arguments, f"--out={tmp_path / 'store'}"]) == 0
+    weights = []
+    for name, more in (("plain", []), ("stored", [f"--config.data.prepared={tmp_path / 'store'}"])):
+        assert main(["warmup", *arguments, *more, f"--workdir={tmp_path / name}"]) == 0
+        weights.append(load_policy(tmp_path / name / "warmup/hard/checkpoint").params)
+    jax.tree.map(np.testing.assert_array_equal, *weights)

@@ -52,10 +52,14 @@ def write_store(
 ) -> Manifest:
     """Writes a store to `path`, whole or not at all, in the order of `examples`; returns its manifest.
 
-    `config` is the digest of the config that names the data. Raises UserError where `path` is taken, where there are no
-    examples, and where two have one id.
+    `config` is the digest of the config that names the data. Raises UserError where `path` is taken or no local path,
+    where there are no examples, and where two have one id.
     """
     target = epath.Path(path)
+    if not files.is_local(target):
+        raise UserError(
+            f"{path}: ArrayRecord is written to mounted file systems only; write there, then copy the folder."
+        )
     if target.exists():
         raise UserError(f"{path} exists: give a new folder, or remove it if it is a store that you no longer need.")
     temporary = target.with_name(f".{target.name}.tmp")

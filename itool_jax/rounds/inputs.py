@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
+import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
 from itool_jax.data.augment import KINDS, MASKS, NEED_POOL, Augmenter, tool_pool
+from itool_jax.data.corpus import VARIANT, Corpus
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import stream_examples
@@ -33,7 +35,7 @@ def training_examples(config: ConfigDict) -> list[Example]:
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
-    chosen = [examples[place] for place in limited(config, len(examples))]
+    chosen = [examples[place] for place in _limited(config, len(examples))]
     return list(_augmented(config, lambda: iter(chosen)))
 
 
@@ -45,7 +47,7 @@ def stream_training_examples(config: ConfigDict) -> Iterator[Example]:
     """
     places: Sequence[int] | None = None
     if config.data.limit:
-        places = limited(config, sum(1 for _ in _source_examples(config, _stream)))
+        places = _limited(config, sum(1 for _ in _source_examples(config, _stream)))
 
     def chosen() -> Iterator[Example]:
         wanted = None if places is None else set(places)
@@ -74,8 +76,19 @@ def _augmented(config: ConfigDict, examples: Callable[[], Iterator[Example]]) ->
         note(augmenter.summary())
 
 
-def limited(config: ConfigDict, count: int) -> Sequence[int]:
-    """Places of the training examples that `config.data.limit` leaves of `count`, by a seeded choice, ascending."""
+def limited_corpus(config: ConfigDict, corpus: Corpus) -> Corpus:
+    """What `config.data.limit` leaves of examples prepared before, each with its variants."""
+    ids = corpus.ids
+    own = [id for id in ids if VARIANT not in id]
+    places = _limited(config, len(own))
+    if len(places) == len(own):
+        return corpus
+    chosen = {own[place] for place in places}
+    return corpus.where(np.array([id.partition(VARIANT)[0] in chosen for id in ids]))
+
+
+def _limited(config: ConfigDict, count: int) -> Sequence[int]:
+    """Places of the examples that `config.data.limit` leaves of `count`, by a seeded choice, ascending."""
     if 0 < config.data.limit < count:
         return sorted(Random(config.seed).sample(range(count), config.data.limit))
     return range(count)

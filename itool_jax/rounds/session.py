@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
 from itool_jax.data.chat import chat_format
-from itool_jax.data.corpus import VARIANT, Corpus
+from itool_jax.data.corpus import Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
@@ -23,7 +22,7 @@ from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
 from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
-from itool_jax.rounds.inputs import heldout_examples, heldout_names, limited, training_examples
+from itool_jax.rounds.inputs import heldout_examples, heldout_names, limited_corpus, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
@@ -106,21 +105,12 @@ class Session:
     def _fitting_training(self, context: int) -> tuple[Corpus, list[str]]:
         """Training examples of the store that the config names, else tokenised now; and the ids of those too long."""
         if self.config.data.prepared:
-            corpus = self._limited(PreparedStore(self.config.data.prepared, self.dialect).corpus())
+            corpus = limited_corpus(self.config, PreparedStore(self.config.data.prepared, self.dialect).corpus())
             return corpus.where(corpus.lengths <= context), corpus.where(corpus.lengths > context).ids
         examples = self._training_examples
         with progress("Tokenising the training data", len(examples), "examples") as bar:
             prepared, too_long = prepare_all(examples, self.dialect, context, lambda: bar.advance(1))
         return Corpus.of(prepared), too_long
-
-    def _limited(self, corpus: Corpus) -> Corpus:
-        """The examples that `config.data.limit` leaves, with their variants, as where they are not prepared before."""
-        own = [id for id in corpus.ids if VARIANT not in id]
-        places = limited(self.config, len(own))
-        if len(places) == len(own):
-            return corpus
-        chosen = {own[place] for place in places}
-        return corpus.where(np.array([id.partition(VARIANT)[0] in chosen for id in corpus.ids]))
 
     @cached_property
     def heldout(self) -> Mapping[str, tuple[list[Prepared], list[str]]]:
