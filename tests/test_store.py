@@ -22,6 +22,9 @@ from itool_jax.data.store import INDEX, MANIFEST, PreparedStore, read_manifest
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
+from itool_jax.models.config import preset
+from itool_jax.models.load import load_model
+from itool_jax.rounds.base_model import tokenizer_of
 from itool_jax.rounds.inputs import limited_corpus, stream_training_examples, training_examples
 from itool_jax.rounds.run_directory import open_run
 from itool_jax.rounds.session import Session
@@ -209,6 +212,13 @@ def test_variants_stay_with_their_example():
     order = Corpus.of([*variants, *examples]).shuffled("s").ids
     plain = Corpus.of(examples).shuffled("s").ids
     assert order == [f"{id}{kind}" for id in plain for kind in ("", "~a", "~b")]
+
+
+def test_the_tokenizer_of_a_store_is_that_of_the_run():
+    config = load_config("configs/quickstart.py")
+    assert config.model.checkpoint
+    model = load_model(config.model.checkpoint, preset(config.model.preset))
+    assert tokenizer_of(config, []).digest == model.tokenizer.digest
 
 
 def test_streamed_examples_are_those_of_a_run(tmp_path):

@@ -57,9 +57,7 @@ def write_store(
     """
     target = epath.Path(path)
     if not files.is_local(target):
-        raise UserError(
-            f"{path}: ArrayRecord is written to mounted file systems only; write there, then copy the folder."
-        )
+        raise UserError(f"{path}: ArrayRecord files lie on mounted file systems only; give a local folder.")
     if target.exists():
         raise UserError(f"{path} exists: give a new folder, or remove it if it is a store that you no longer need.")
     temporary = target.with_name(f".{target.name}.tmp")
