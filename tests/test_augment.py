@@ -34,6 +34,7 @@ TOOLS = tools_from_json(
                     "extras": {
                         "type": "object",
                         "description": "Wishes by flight_code",
+                        "default": {"description": "list_flights"},
                         "properties": {"meal": {**TEXT, "description": "as list_flights names it", "enum": ["seat"]}},
                     },
                 },
@@ -149,6 +150,7 @@ def test_masked_function_names_are_gone_from_tools_calls_and_descriptions(exampl
     assert new.tools[0].parameters[0].schema["description"] == f"What {listing} gives for a connection"
     meal = new.tools[0].parameters[2].schema["properties"]["meal"]
     assert meal == {**TEXT, "description": f"as {listing} names it", "enum": ["seat"]}
+    assert new.tools[0].parameters[2].schema["default"] == {"description": "list_flights"}  # a value
     for old, call in zip(example.calls, new.calls, strict=True):
         assert call == replace(old, name=masks[old.name])
     if example is TWO_STEPS:
@@ -257,6 +259,16 @@ def test_a_missing_parameter_is_required_and_spoken_of_nowhere():
                 assert call.arguments[added.name] in new.messages[-1].content
                 assert new.messages[-1].content.endswith(example.messages[-1].content)
     assert len(labels) > 5
+
+
+def test_no_parameter_is_added_that_the_conversation_speaks_of():
+    spoken = "My membership, passport, licence plate, badge, voucher, pin, insurance, loyalty card and case are known."
+    for number in range(20):
+        example = replace(asking(spoken, BOOKED), id=str(number))
+        new = augment(example, "missing_parameter")
+        assert isinstance(new, Example) and "serial number" in new.answer
+        refused = augment(replace(example, messages=(Message("user", f"{spoken} Serial?"),)), "missing_parameter")
+        assert isinstance(refused, Refusal) and "spoken of" in refused.reason
 
 
 def old_tool(example: Example):

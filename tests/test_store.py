@@ -128,7 +128,9 @@ def test_a_failed_or_killed_attempt_leaves_nothing_that_looks_like_a_store(tmp_p
     with pytest.raises(UserError, match="end badly"):
         store_writer.write_store(tmp_path / "store", examples(), dialect())
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / ".store.tmp" / "prepared_examples").mkdir(parents=True)  # killed
+    killed = tmp_path / ".store.tmp" / "prepared_examples" / "1.0.0"
+    killed.mkdir(parents=True)
+    (killed / "dataset_info.json").write_text("{}")
     store_writer.write_store(tmp_path / "store", prepared(3), dialect())
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
