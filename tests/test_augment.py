@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from itool_jax.config import AUGMENTATIONS, default_config
 from itool_jax.data.augment import KINDS, Augmenter, Refusal, augment, tool_pool
@@ -120,6 +122,50 @@ def test_answers_stay_right(kind):
             assert_right(example, new, kind)
             assert new.tools != example.tools
     assert made > (1 if kind == "parameter_names" else 40)  # the tool world describes no parameters
+
+
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1000, 1000)
+    | st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def examples_of_any_names(draw) -> Example:
+    """Names and values with spaces, quotes, brackets and letters of any script, of which some are the same."""
+    names = draw(st.lists(NAMES, min_size=4, max_size=8, unique=True))
+    tools = []
+    for name in names[: draw(st.integers(1, 3))]:
+        own = draw(st.lists(st.sampled_from(names), max_size=3, unique=True))
+        described = {key: {"description": draw(NAMES | st.sampled_from(names))} for key in own}
+        schema = {"type": "object", "properties": described, "required": own}
+        tools += tools_from_json([{"name": name, "description": draw(NAMES), "parameters": schema}])
+    calls = []
+    for tool in draw(st.lists(st.sampled_from(tools), min_size=1, max_size=2)):
+        calls.append(ToolCall(tool.name, {p.name: draw(VALUES | st.sampled_from(names)) for p in tool.parameters}))
+    return asking(draw(NAMES), *calls, tools=tuple(tools))
+
+
+@settings(max_examples=150)
+@given(examples_of_any_names(), st.sampled_from(sorted(KINDS)))
+def test_whatever_the_names_and_values_answers_stay_right(example, kind):
+    new = augment(example, kind, pool=OTHER_TOOLS)
+    if isinstance(new, Refusal):
+        return
+    assert_right(example, new, kind)
+    if kind == "function_names":
+        assert not {call.name for call in new.calls} & {call.name for call in example.calls}
+    if kind == "parameter_names":
+        assert not {key for call in new.calls for key in call.arguments} & {
+            key for call in example.calls for key in call.arguments
+        }
+    if kind not in ("irrelevant_tools", "missing_parameter", "given_parameter"):
+        assert values(new) == values(example)
 
 
 @pytest.mark.parametrize(

@@ -42,23 +42,23 @@ def tool_pool(examples: Iterable[Example], seed: int = 0, size: int = POOL_SIZE)
 
     It reads the examples once and holds no more than its result.
     """
-    held: dict[str, Tool] = {}
-    largest: list[str] = []  # a heap by the negated order: its first is the key to give up next
+    held: dict[int, Tool] = {}
+    largest_first: list[int] = []  # a heap of the negated keys
     for example in examples:
         for tool in example.tools:
             key = _order(tool, seed)
-            if key in held or (len(held) == size and key >= _flipped(largest[0])):
+            if key in held or (len(held) == size and key >= -largest_first[0]):
                 continue
             held[key] = tool
-            heapq.heappush(largest, _flipped(key))
+            heapq.heappush(largest_first, -key)
             if len(held) > size:
-                del held[_flipped(heapq.heappop(largest))]
+                del held[-heapq.heappop(largest_first)]
     return tuple(held[key] for key in sorted(held))
 
 
 def shuffle_tools(example: Example, rng: Random) -> Example | Refusal:
     """The candidates in another order."""
-    if len(example.tools) < 2:
+    if all(tool == example.tools[0] for tool in example.tools):
         return FEW_TOOLS
     tools = list(example.tools)
     while tuple(tools) == example.tools:
@@ -118,14 +118,6 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word.removesuffix("s") for word in found if word not in _TELLS_NOTHING and len(word) > 1)
 
 
-def _order(tool: Tool, seed: int) -> str:
+def _order(tool: Tool, seed: int) -> int:
     text = f"{seed} {json.dumps(tool_to_json(tool), sort_keys=True)}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _flipped(key: str) -> str:
-    """Hexadecimal digits turned round, so that the heap's smallest is the largest key."""
-    return key.translate(_FLIP)
-
-
-_FLIP = str.maketrans("0123456789abcdef", "fedcba9876543210")
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest())
