@@ -1,7 +1,8 @@
 """The prepared store: examples as token ids on disk, read at random without holding them in memory.
 
     DIR/dataset_info.json, features.json   what tensorflow-datasets knows of it: `tfds.builder_from_directory(DIR)`
-        prepared_examples-train.array_record-00000-of-000NN   the records, one tf.train.Example each (see FIELDS)
+        prepared_examples-train.array_record-00000-of-000NN   the records, one tf.train.Example each: id, source,
+                        difficulty, prompt and answer (int32 token ids, as in Prepared), example (JSON, as in jsonl.py)
         index.parquet   one row per record: id, source, level, prompt_tokens, answer_tokens, calls
         store.json      the manifest: what the token ids were made with, and the digest of all records
         tokenizer/      the tokenizer that made them
@@ -30,14 +31,6 @@ from itool_jax.data.problems import RowError
 from itool_jax.errors import UserError
 
 FORMAT = 1  # of records, index and manifest; a change that older readers cannot follow makes it one more
-FIELDS = {
-    "id": "text",
-    "source": "text",
-    "difficulty": "text, easy, medium or hard",
-    "prompt": "int32 token ids, up to and including the header of the assistant's turn",
-    "answer": "int32 token ids, with the end-of-turn token",
-    "example": "text, the example as JSON (jsonl.py)",
-}
 SPLIT = "train"
 MANIFEST, INDEX, TOKENIZER = "store.json", "index.parquet", "tokenizer"
 
