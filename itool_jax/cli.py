@@ -93,6 +93,8 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as end:  # --help
         return int(end.code or 0)
     if options.command == "data":
+        if options.action == "prepare":
+            return _prepare(options, overrides)
         if overrides:
             raise UserError(f"{overrides[0]}: `itool-jax data` takes no config; see itool-jax data --help")
         return _run_data(options)
@@ -136,6 +138,12 @@ def _run_data(options: argparse.Namespace) -> int:
 
     own = {name: value for name, value in vars(options).items() if name not in ("command", "action")}
     return getattr(data_commands, options.action)(**own)
+
+
+def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
+    from itool_jax.data_prepare import prepare
+
+    return prepare(options.config, overrides, options.out)
 
 
 def _count(text: str) -> int:
@@ -198,6 +206,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     world.add_argument("--heldout", type=_count, default=200, metavar="N", help="size of a held-out set (default 200)")
     world.add_argument("--no-call-share", type=_share, metavar="X", help="share of right answers in prose")
     world.add_argument("--follow-up-share", type=_share, metavar="X", help="share that goes on after a tool's result")
+
+    prepare = actions.add_parser("prepare", help="a config's training data as token ids on disk, for large data sets")
+    prepare.add_argument("--config", metavar="FILE[:MODE]", required=True, help="the config that the runs will have")
+    prepare.add_argument("--out", metavar="DIR", required=True, help="folder for the store; must not exist yet")
 
     convert = actions.add_parser("convert", help="write a source's data as the project's own JSONL")
     convert.add_argument("--source", required=True, choices=SOURCES, help="form of the input")

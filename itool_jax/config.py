@@ -9,6 +9,17 @@ from itool_jax.errors import UserError
 # Mappings whose keys the user chooses; every other key is fixed by `default_config`.
 OPEN_MAPPINGS = ("data.heldout", "round_overrides")
 
+# Kinds of data.augment, each with the share of examples that get one.
+AUGMENTATIONS = (
+    "function_names",
+    "parameter_names",
+    "shuffled_tools",
+    "distractors",
+    "irrelevant_tools",
+    "missing_parameter",
+    "given_parameter",
+)
+
 # What may stand at a key that takes a name.
 CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
@@ -32,6 +43,7 @@ MINIMUMS = {
 # Greatest value of numbers that have one, by the end of the key; every number is finite.
 MAXIMUMS = {
     **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma"), 1),
+    **{f"augment.{kind}": 1 for kind in AUGMENTATIONS},
     "seed": 2**31 - 1,
 }
 
@@ -120,6 +132,17 @@ def _data() -> ConfigDict:
             "decontaminate": 0.0,  # leave out training examples that share this much with a held-out one; 0: none
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
+            "augment": {  # new training examples made of this share of the old ones, by kind: itool_jax.data.augment
+                "seed": 0,
+                "function_names": 0.0,  # candidates named at random; in chat formats that show descriptions
+                "parameter_names": 0.0,  # their parameters likewise
+                "shuffled_tools": 0.0,  # candidates in another order
+                "distractors": 0.0,  # more candidates, of other examples
+                "irrelevant_tools": 0.0,  # the tools that serve are taken away: none serves is the right answer
+                "missing_parameter": 0.0,  # the tool needs a value that nobody has said: to ask for it is right
+                "given_parameter": 0.0,  # the same tool, with that value said
+            },
+            "prepared": "",  # a store that `itool-jax data prepare` made: training examples are read there instead
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {

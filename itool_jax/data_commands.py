@@ -18,8 +18,8 @@ from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.inspect import Inspector, show_summary
 from itool_jax.data.jsonl import write_examples
-from itool_jax.data.problems import Problem, refuse
-from itool_jax.data.sources import no_examples, scan_source
+from itool_jax.data.problems import Problem
+from itool_jax.data.sources import stream_source
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
@@ -134,19 +134,7 @@ class _BadRows(AbstractContextManager):
 
     def good(self, source: str, path: str, *, skip: bool) -> Iterator[Example]:
         """The examples; at their end UserError if there are none or, unless `skip`, if rows were bad."""
-        first: list[Problem] = []
-        count, bad = 0, self.count
-        for item in scan_source(source, path):
-            if isinstance(item, Problem):
-                first += [item][: 3 - len(first)]
-                self._add(item)
-            else:
-                count += 1
-                yield item
-        if not skip:
-            refuse(first, count=self.count - bad)
-        if not count and not first:
-            raise no_examples(source, path)
+        return stream_source(source, path, self._add, skip_bad=skip)
 
     def _add(self, problem: Problem) -> None:
         self.count += 1

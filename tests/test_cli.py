@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from itool_jax import cli
-from itool_jax.data.jsonl import read_examples
 from itool_jax.errors import UserError
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import open_run, read_run
 from tests.test_config import QUICKSTART, override
+from tests.worlds import read_examples
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import pytest
 
 from itool_jax import cli
 from itool_jax.config import default_config
-from itool_jax.data.jsonl import example_to_json, read_examples, write_examples
+from itool_jax.data.jsonl import example_to_json, write_examples
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.rounds.inputs import training_examples
+from tests.worlds import read_examples
 
 EXAMPLES = [example for level in ("easy", "medium", "hard") for example in ToolWorld(2).examples(level, 10)]
 

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from itool_jax.data.example import Example, Message
-from itool_jax.data.jsonl import example_from_json, example_to_json, read_examples, scan_examples, write_examples
+from itool_jax.data.jsonl import example_from_json, example_to_json, write_examples
 from itool_jax.data.problems import Problem, RowError, expect, read_rows, refuse
+from itool_jax.data.sources import read_source
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.toolcall import ToolCall
+from tests.worlds import read_examples
 
 GOOD = {
     "id": "a",
@@ -103,7 +105,7 @@ BAD = [
 @pytest.mark.parametrize(("line", "field", "message"), BAD)
 def test_a_malformed_line_is_named_by_file_row_and_field(tmp_path, line, field, message):
     path = write(tmp_path, changed(id="first"), line, changed(id="last"))
-    rows = scan_examples(path, skip_bad=True)
+    rows = read_source("jsonl", path, skip_bad=True)
     assert [example.id for example in rows.items] == ["first", "last"]
     (problem,) = rows.problems
     assert (problem.file, problem.row, problem.field) == (str(path), 2, field)
@@ -116,7 +118,7 @@ def test_a_malformed_line_is_named_by_file_row_and_field(tmp_path, line, field, 
 
 def test_ids_must_be_unique(tmp_path):
     path = write(tmp_path, changed(), changed(id="b"), changed())
-    (problem,) = scan_examples(path, skip_bad=True).problems
+    (problem,) = read_source("jsonl", path, skip_bad=True).problems
     assert (problem.row, problem.field) == (3, "id")
     assert "earlier row" in problem.message
 
@@ -130,12 +132,12 @@ def test_many_bad_rows_show_the_first_and_the_count(tmp_path):
 def test_missing_empty_and_all_bad_files_are_errors(tmp_path):
     with pytest.raises(UserError, match=r"cannot read the data file .*none\.jsonl: No such file"):
         read_examples(tmp_path / "none.jsonl")
-    with pytest.raises(UserError, match="cannot read the data file"):
+    with pytest.raises(UserError, match=r"has no file of jsonl: expected \*\.jsonl, found nothing"):
         read_examples(tmp_path)
     with pytest.raises(UserError, match="holds no examples"):
         read_examples(write(tmp_path, "", " "))
     with pytest.raises(UserError, match="1 bad row"):
-        scan_examples(write(tmp_path, "{"), skip_bad=True)
+        read_source("jsonl", write(tmp_path, "{"), skip_bad=True)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -20,6 +20,7 @@ import pytest
 
 from itool_jax.cli import main
 from itool_jax.config_loading import load_config
+from itool_jax.data.corpus import Corpus
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.rounds.inputs import training_examples
@@ -303,19 +304,16 @@ def test_a_perplexity_does_not_depend_on_the_company(finished):
         short = session.training.buffer[:6]
         examples = [*short, *(replace(p, prompt=p.prompt * n) for p, n in zip(short, (2, 3, 5), strict=False))]
         assert {len(p) > session.config.warmup.row_tokens for p in examples} == {False, True}
-        together = perplexities(session, session.base, examples, "together")
-        alone = [perplexities(session, session.base, [p], "alone")[0] for p in examples]
+        together = perplexities(session, session.base, Corpus.of(examples), "together")
+        alone = [perplexities(session, session.base, Corpus.of([p]), "alone")[0] for p in examples]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
 def test_selection_takes_the_most_complex_of_calls_and_of_prose_apart():
-    rows = [e for e in ToolWorld(0, no_call_share=0.5).examples("easy", 40)]
-    from tests.worlds import dialect
-
-    prepared = [dialect().prepare(example) for example in rows]
+    calling = np.array([bool(e.calls) for e in ToolWorld(0, no_call_share=0.5).examples("easy", 40)])
     complexity = np.arange(40.0)
-    chosen = select(prepared, complexity, share=0.25, limit=0)
+    chosen = select(calling, complexity, share=0.25, limit=0)
     for calls in (True, False):
-        kind = [i for i, p in enumerate(prepared) if bool(p.example.calls) == calls]
+        kind = np.flatnonzero(calling == calls).tolist()
         assert [i for i in chosen if i in kind] == kind[-round(0.25 * len(kind)) :]
-    assert len(select(prepared, complexity, share=0.5, limit=6)) == 6
+    assert len(select(calling, complexity, share=0.5, limit=6)) == 6

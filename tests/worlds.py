@@ -7,7 +7,9 @@ import functools
 import jax
 
 from itool_jax.data.chat import chat_format
+from itool_jax.data.example import Example
 from itool_jax.data.prepared import Dialect, Prepared
+from itool_jax.data.sources import read_source
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.models.config import DecoderConfig
@@ -37,3 +39,8 @@ def small_policy(seed: int = 0) -> Policy:
     policy = init_policy(cfg, seed)
     sharp = lambda path, leaf: leaf * (1.5 if path[-1].key == "embedding" else 1.0)
     return policy.replace(params=jax.tree_util.tree_map_with_path(sharp, policy.params))
+
+
+def read_examples(path) -> list[Example]:
+    """The examples of a file in the project's own form."""
+    return list(read_source("jsonl", path).items)

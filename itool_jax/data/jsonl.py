@@ -16,35 +16,13 @@ from typing import Any, get_args
 from etils import epath
 
 from itool_jax.data.example import Example, Message, Role
-from itool_jax.data.problems import RowError, Rows, UniqueIds, describe, expect, read_rows, refuse, take
-from itool_jax.data.streams import read_lines
+from itool_jax.data.problems import RowError, describe, expect, take
 from itool_jax.errors import UserError
 from itool_jax.toolcall import parse_calls, tool_to_json, tools_from_json
 from itool_jax.toolcall.types import Tool, ToolCall
 
 _FIELDS = ("id", "tools", "messages", "answer", "calls", "source", "meta")
 _ROLES = get_args(Role)
-
-
-def read_examples(path: str | os.PathLike[str]) -> list[Example]:
-    """All examples of a file; raises UserError where it is missing, empty, or has any bad row."""
-    return list(scan_examples(path).items)
-
-
-def scan_examples(path: str | os.PathLike[str], *, skip_bad: bool = False) -> Rows[Example]:
-    """Examples of a file with the problems of its bad rows, which are an error unless `skip_bad`; ids must differ."""
-    ids = UniqueIds()
-
-    def parse(line: bytes) -> Example:
-        example = example_from_json(parse_json(line))
-        ids.add(example.id)
-        return example
-
-    rows = read_rows(str(path), read_lines(path), parse, skip_bad=skip_bad)
-    if not rows.items:
-        refuse(rows.problems)
-        raise UserError(f"{path} holds no examples; expected one JSON object a line.")
-    return rows
 
 
 def write_examples(path: str | os.PathLike[str], examples: Iterable[Example]) -> int:

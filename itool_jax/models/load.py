@@ -63,6 +63,12 @@ def load_model(
     return loaded
 
 
+def load_tokenizer(source: str | os.PathLike[str], tokenizer: str | os.PathLike[str] = "") -> Tokenizer:
+    """The tokenizer that `load_model` gives with these arguments, without reading any weights."""
+    name = os.fspath(tokenizer) or os.fspath(source)
+    return _tokenizer(_packaged_gguf(name) if name in PRESETS else name)
+
+
 def _adapted(found: DecoderConfig, expected: DecoderConfig | None, source: str) -> DecoderConfig:
     """The sizes in a file with the expected dtype and remat; raises UserError where they are of another model."""
     if expected is None:

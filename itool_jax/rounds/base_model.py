@@ -13,9 +13,10 @@ from ml_collections import ConfigDict
 from itool_jax.config_loading import config_to_json
 from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example
+from itool_jax.data.store import TOKENIZER
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.models.config import LoraConfig, preset
-from itool_jax.models.load import load_model
+from itool_jax.models.load import load_model, load_tokenizer
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, with_remat
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -41,7 +42,7 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     if cfg.checkpoint:
         policy, tokenizer = load_model(cfg.checkpoint, preset(cfg.preset), cfg.tokenizer)
     else:
-        tokenizer = Tokenizer.load(cfg.tokenizer) if cfg.tokenizer else _train_tokenizer(config, examples)
+        tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
@@ -59,6 +60,16 @@ def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer
         frozen = jax.tree.map(lambda leaf: leaf.astype(cfg.dtype), policy.params)
         policy = add_adapters(Policy(policy.decoder, frozen), LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
     return policy, tokenizer
+
+
+def tokenizer_of(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:
+    """The tokenizer of a run: the config's, the checkpoint's, the prepared store's, or one trained on `examples`."""
+    cfg = config.model
+    if cfg.checkpoint:
+        return load_tokenizer(cfg.checkpoint, cfg.tokenizer)
+    if cfg.tokenizer or config.data.prepared:
+        return Tokenizer.load(cfg.tokenizer or epath.Path(config.data.prepared) / TOKENIZER)
+    return _train_tokenizer(config, examples)
 
 
 def _train_tokenizer(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:

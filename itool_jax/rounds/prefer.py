@@ -49,9 +49,10 @@ def prefer(session: Session, index: int) -> StageResult:
         raise UserError(f"the pairs of {name} are of an older selection: do `itool-jax search` again first.")
 
     def body(stage: Stage):
-        groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in session.training.buffer})
+        examples = selected_examples(session, index)
+        groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in examples})
         if round_config(session.config, index).prefer.anchor_weight:
-            groups = anchored(groups, selected_examples(session, index))
+            groups = anchored(groups, examples)
         policy, counts = train_on_pairs(session, stage, index, session.policy(before), groups)
         session.save(stage.output("checkpoint"), policy)
         return counts

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from itool_jax.config import round_config, round_name
-from itool_jax.data.difficulty import difficulty
+from itool_jax.data.corpus import Chains, Corpus
+from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
-from itool_jax.forest import batches, bucket, chain
+from itool_jax.forest import batches, bucket
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
@@ -24,6 +24,8 @@ from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.training.logprobs import score_forest
+
+_IN_MEMORY = 8192  # examples whose tokens are held at a time
 
 
 def command(run: RunDirectory, round: int | None) -> None:
@@ -41,22 +43,23 @@ def score(session: Session, index: int) -> StageResult:
         if not buffer:
             raise UserError("the buffer is empty: raise config.data.buffer_share or give more training data.")
         complexity = perplexities(session, session.policy(policy_before(index)), buffer, f"Scoring {name}")
-        chosen = select(buffer, complexity, cfg.share, cfg.limit)
+        chosen = select(buffer.columns.calls > 0, complexity, cfg.share, cfg.limit)
         table = {
-            "id": [p.id for p in buffer],
+            "id": buffer.columns.ids,
             "perplexity": complexity,
-            "tokens": [len(p.answer) for p in buffer],
-            "difficulty": [difficulty(p.example) for p in buffer],
+            "tokens": buffer.columns.answer_tokens,
+            "difficulty": [DIFFICULTIES[level] for level in buffer.columns.levels],
             "selected": np.isin(np.arange(len(buffer)), chosen),
         }
         pq.write_table(pa.table(table), stage.output("scores").as_posix())
-        rows = [json.dumps({"id": buffer[i].id, "perplexity": round(float(complexity[i]), 6)}) for i in chosen]
+        ids = buffer.take(chosen).ids
+        rows = [json.dumps({"id": ids[n], "perplexity": round(float(complexity[i]), 6)}) for n, i in enumerate(chosen)]
         stage.output("selected").write_text("".join(f"{row}\n" for row in rows))
         return {
             "buffer": len(buffer),
             "selected": len(chosen),
             "training_examples_too_long": len(session.training.too_long),
-            "selected_without_calls": sum(not buffer[i].example.calls for i in chosen),
+            "selected_without_calls": int((buffer.columns.calls[chosen] == 0).sum()),
             "mean_perplexity": float(complexity.mean()),
             "selected_mean_perplexity": float(complexity[chosen].mean()),
         }
@@ -79,37 +82,39 @@ def selection(session: Session, index: int) -> StageResult:
 
 def selected_examples(session: Session, index: int) -> list[Prepared]:
     """What round `index` selected, in the order of the buffer."""
-    by_id = {p.id: p for p in session.training.buffer}
+    buffer = session.training.buffer
+    place = {id: place for place, id in enumerate(buffer.ids)}
     lines = selection(session, index).paths["selected"].read_text().splitlines()
-    return [by_id[json.loads(line)["id"]] for line in lines]
+    return list(buffer.take([place[json.loads(line)["id"]] for line in lines]))
 
 
-def perplexities(session: Session, policy: Policy, examples: Sequence[Prepared], title: str) -> np.ndarray:
+def perplexities(session: Session, policy: Policy, examples: Corpus, title: str) -> np.ndarray:
     """h = exp(-(1/n) sum_t log pi(y*_t | q, T, y*_<t)) of every example's ground-truth answer, its tokens only."""
     cfg, divisor = session.config.warmup, batch_divisor(session.mesh)
     by_length: dict[int, list[int]] = {}
-    for i, prepared in enumerate(examples):
-        by_length.setdefault(max(cfg.row_tokens, bucket(len(prepared))), []).append(i)
+    for i, length in enumerate(examples.lengths.tolist()):
+        by_length.setdefault(max(cfg.row_tokens, bucket(length)), []).append(i)
     result = np.zeros(len(examples))
     with progress(title, len(examples), "examples") as bar:
         for row_tokens, members in sorted(by_length.items()):  # one long prompt does not make all rows as long
             rows = max(cfg.rows * cfg.row_tokens // row_tokens // divisor, 1) * divisor
-            trees = [chain(examples[i].prompt, examples[i].answer) for i in members]
-            for forest, placements in batches(trees, row_tokens, rows):
-                sums, lengths = map(np.asarray, score_forest(policy, forest))
-                for tree, row, completion in placements:
-                    result[members[tree]] = math.exp(-sums[row, completion] / lengths[row, completion])
-                bar.advance(len(placements))
+            for start in range(0, len(members), _IN_MEMORY):
+                part = members[start : start + _IN_MEMORY]
+                for forest, placements in batches(list(Chains(examples.take(part))), row_tokens, rows):
+                    sums, lengths = map(np.asarray, score_forest(policy, forest))
+                    for tree, row, completion in placements:
+                        result[part[tree]] = math.exp(-sums[row, completion] / lengths[row, completion])
+                    bar.advance(len(placements))
     return result
 
 
-def select(examples: Sequence[Prepared], complexity: np.ndarray, share: float, limit: int) -> list[int]:
-    """Indices of the most complex share of the answers that call tools and of those that do not, apart.
+def select(calling: np.ndarray, complexity: np.ndarray, share: float, limit: int) -> list[int]:
+    """Indices of the most complex share of the answers that call tools (`calling`) and of those that do not, apart.
 
     `limit` caps the whole, both kinds in their proportion; ties go to the lower index. At least one of each kind that
     there is, if the share is above 0. In ascending order of index.
     """
-    kinds = [[i for i, p in enumerate(examples) if bool(p.example.calls) == calls] for calls in (True, False)]
+    kinds = [np.flatnonzero(calling == calls).tolist() for calls in (True, False)]
     counts = [min(len(kind), max(1, round(share * len(kind)))) if kind and share > 0 else 0 for kind in kinds]
     if limit and sum(counts) > limit:
         counts = [max(bool(count), round(count * limit / sum(counts))) for count in counts]

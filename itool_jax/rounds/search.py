@@ -155,7 +155,7 @@ class _Harvest:
     def _referenced(self, pairs: list[Row]) -> list[Row]:
         """The pairs with their log-probs under the policy that grew the trees, the round's reference."""
         cfg = self.cfg.prefer
-        prompts = {p.id: p.prompt for p in self.session.training.buffer}
+        prompts = {p.id: p.prompt for p in selected_examples(self.session, self.index)}
         add_references(self.session.policy(policy_before(self.index)), pairs, prompts, cfg.row_tokens, cfg.rows)
         return pairs
 

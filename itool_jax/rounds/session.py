@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +11,18 @@ from etils import epath
 from jax.sharding import Mesh
 
 from itool_jax.data.chat import chat_format
+from itool_jax.data.corpus import Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
+from itool_jax.data.store import PreparedStore, read_manifest
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
 from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
-from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
+from itool_jax.rounds.inputs import heldout_examples, heldout_names, limited_corpus, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
@@ -30,10 +31,10 @@ from itool_jax.training.checkpoints import load_policy, save_policy
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Examples of the warm-up and of the buffer that rounds select from, and what was left out of both."""
+    """Examples of the warm-up and of the buffer that rounds select from, and the ids of what was left out of both."""
 
-    warmup: tuple[Prepared, ...]
-    buffer: tuple[Prepared, ...]
+    warmup: Corpus
+    buffer: Corpus
     too_long: tuple[str, ...]
 
 
@@ -52,7 +53,8 @@ class Session:
         """The stage "model": the tokenizer and the base weights as the run uses them."""
 
         def body(stage: Stage):
-            return write_base(self.config, self._training_examples, stage.output("model"))
+            examples = () if self.config.data.prepared else self._training_examples
+            return write_base(self.config, examples, stage.output("model"))
 
         inputs = base_inputs(self.config)
         if "tokenizer" not in inputs and "checkpoint" not in inputs:
@@ -87,18 +89,28 @@ class Session:
     def training(self) -> TrainingData:
         """The training examples in a random but fixed order: the warm-up takes the head of it, the buffer the tail."""
         data = self.config.data
-        examples, context = self._training_examples, self.base.config.context
-        with progress("Tokenising the training data", len(examples), "examples") as bar:
-            prepared, too_long = prepare_all(examples, self.dialect, context, lambda: bar.advance(1))
-        if not prepared:
-            raise UserError(f"none of the {len(too_long)} training examples fits the model's {context} tokens.")
+        fitting, too_long = self._fitting_training(self.base.config.context)
+        if not fitting:
+            raise UserError(
+                f"none of the {len(too_long)} training examples fits the model's {self.base.config.context} tokens."
+            )
         if too_long:
             note(f"{len(too_long)} training examples are longer than the model's context and are left out")
-        order = sorted(prepared, key=lambda p: (zlib.crc32(f"split {self.config.seed} {p.id}".encode()), p.id))
+        order = fitting.shuffled(f"split {self.config.seed}")
         head, start = round(len(order) * data.warmup_share), len(order) - round(len(order) * data.buffer_share)
         if data.warmup_share + data.buffer_share <= 1:
             start = max(start, head)  # two halves of an odd count share none
-        return TrainingData(tuple(order[:head]), tuple(order[start:]), tuple(too_long))
+        return TrainingData(order[:head], order[start:], tuple(too_long))
+
+    def _fitting_training(self, context: int) -> tuple[Corpus, list[str]]:
+        """Training examples of the store that the config names, else tokenised now; and the ids of those too long."""
+        if self.config.data.prepared:
+            corpus = limited_corpus(self.config, PreparedStore(self.config.data.prepared, self.dialect).corpus())
+            return corpus.where(corpus.lengths <= context), corpus.where(corpus.lengths > context).ids
+        examples = self._training_examples
+        with progress("Tokenising the training data", len(examples), "examples") as bar:
+            prepared, too_long = prepare_all(examples, self.dialect, context, lambda: bar.advance(1))
+        return Corpus.of(prepared), too_long
 
     @cached_property
     def heldout(self) -> Mapping[str, tuple[list[Prepared], list[str]]]:
@@ -125,6 +137,8 @@ class Session:
     @cached_property
     def data_digest(self) -> str:
         """Digest of the training examples' contents."""
+        if self.config.data.prepared:
+            return read_manifest(self.config.data.prepared).digest
         return digest_of([example_to_json(example) for example in self._training_examples])
 
     @cached_property

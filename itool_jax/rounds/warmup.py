@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
-from itool_jax.data.difficulty import DIFFICULTIES, difficulty
-from itool_jax.data.prepared import Prepared
+from itool_jax.data.corpus import Chains, Corpus
+from itool_jax.data.difficulty import DIFFICULTIES, Difficulty
 from itool_jax.errors import UserError
-from itool_jax.forest import TokenTree, chain
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import note, progress
@@ -36,10 +35,10 @@ def warmup(session: Session) -> StageResult:
     return result
 
 
-def _warm_up_on(session: Session, level: str, before: StageResult | None, digest: str) -> StageResult:
+def _warm_up_on(session: Session, level: Difficulty, before: StageResult | None, digest: str) -> StageResult:
     def body(stage: Stage):
         policy = session.load(before.paths["checkpoint"]) if before else session.base
-        examples = [p for p in session.training.warmup if difficulty(p.example) == level]
+        examples = session.training.warmup.of_level(level)
         policy, counts = train_on(session, stage, policy, examples, session.config.warmup.epochs[level])
         session.save(stage.output("checkpoint"), policy)
         return counts
@@ -53,31 +52,26 @@ def _warm_up_on(session: Session, level: str, before: StageResult | None, digest
 
 
 def train_on(
-    session: Session, stage: Stage, policy: Policy, examples: Sequence[Prepared], epochs: int
+    session: Session, stage: Stage, policy: Policy, examples: Corpus, epochs: int
 ) -> tuple[Policy, dict[str, int]]:
     """SFT on the examples' answers; returns the policy, and counts of what was trained on and left out."""
     cfg = session.config.warmup
-    trees: list[TokenTree] = []
-    too_long = 0
-    for prepared in examples:
-        if len(prepared) > cfg.row_tokens:
-            too_long += 1
-        else:
-            trees.append(chain(prepared.prompt, prepared.answer))
-    counts = {"examples": len(trees), "too_long": too_long, "steps": 0}
-    if too_long and not trees:
+    fitting = examples.where(examples.lengths <= cfg.row_tokens)
+    too_long = len(examples) - len(fitting)
+    counts = {"examples": len(fitting), "too_long": too_long, "steps": 0}
+    if too_long and not fitting:
         raise UserError(
             f"{stage.name}: all {too_long} examples are longer than config.warmup.row_tokens = {cfg.row_tokens}; "
-            f"the shortest has {min(map(len, examples))} tokens."
+            f"the shortest has {examples.lengths.min()} tokens."
         )
-    if not trees or not epochs:
-        note(f"{stage.name}: nothing to train on ({len(trees)} examples, {epochs} epochs)")
+    if not fitting or not epochs:
+        note(f"{stage.name}: nothing to train on ({len(fitting)} examples, {epochs} epochs)")
         return policy, counts
-    rows = SftRows(trees, cfg.row_tokens)
+    rows = SftRows(Chains(fitting), cfg.row_tokens, fitting.lengths)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
     batches = batched(rows, epochs=epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=session.config.seed)
-    counts |= {"rows": len(rows), "steps": len(batches), "tokens": epochs * sum(map(len, trees))}
-    with progress(f"SFT {stage.name}", len(batches), "steps", cost=f"{len(trees)} examples, {epochs} epochs") as bar:
+    counts |= {"rows": len(rows), "steps": len(batches), "tokens": epochs * int(fitting.lengths.sum(dtype=np.int64))}
+    with progress(f"SFT {stage.name}", len(batches), "steps", cost=f"{len(fitting)} examples, {epochs} epochs") as bar:
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             session.run.metrics.write(step, stage.name, metrics)

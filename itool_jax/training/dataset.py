@@ -9,44 +9,63 @@ import grain
 import jax
 import numpy as np
 
-from itool_jax.forest import TokenTree, build_row, capacity_for, pack
+from itool_jax.forest import Capacity, PackedForest, TokenTree, build_row, pack
 
 
 class SftRows:
-    """Random access to packed rows of trees: item r is the PackedForest of row r, without the B axis."""
+    """Random access to packed rows of chains: item r is the PackedForest of row r, without the B axis.
 
-    def __init__(self, trees: Sequence[TokenTree], row_tokens: int):
-        self._trees = trees
-        self._rows = pack([len(tree) for tree in trees], row_tokens)
-        self._capacity = capacity_for(trees, self._rows, row_tokens)
+    Rows are planned from the chains' lengths alone, so that `chains` may be read from disk row by row.
+    """
+
+    def __init__(self, chains: Sequence[TokenTree], row_tokens: int, lengths: Sequence[int] | np.ndarray | None = None):
+        """`lengths` are the tokens of each chain, where they are known without reading it."""
+        self._chains = chains
+        sizes = [len(tree) for tree in chains] if lengths is None else np.asarray(lengths).tolist()
+        rows = pack(sizes, row_tokens)
+        self._ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+        self._places = np.fromiter((place for row in rows for place in row), np.int32, len(chains))
+        fullest = 1 << (max(map(len, rows), default=1) - 1).bit_length()
+        self._capacity = Capacity(row_tokens, segments=2 * fullest, completions=fullest)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ends)
 
-    def __getitem__(self, row):
-        return build_row([self._trees[t] for t in self._rows[row]], self._capacity)
+    def __getitem__(self, row) -> PackedForest:
+        end = self._ends[row]
+        start = self._ends[row - 1] if row else 0
+        return build_row([self._chains[int(place)] for place in self._places[start:end]], self._capacity)
 
     @property
-    def empty(self):
+    def empty(self) -> PackedForest:
         """A row without trees, which pads the last batch."""
         return build_row((), self._capacity)
 
 
-def batched(rows: Any, *, epochs: int, rows_per_step: int, accumulate: int, seed: int) -> grain.MapDataset:
+def batched(
+    rows: Any,
+    *,
+    epochs: int,
+    rows_per_step: int,
+    accumulate: int,
+    seed: int,
+    process: tuple[int, int] | None = None,
+) -> grain.MapDataset:
     """Batches [A, B, ...] over `epochs` reshuffled passes; the end of one shares a batch with the start of the next.
 
-    rows_per_step is A * B. Only the very last batch can be short; it is padded with rows that weigh nothing. Of several
-    processes each reads its own part of every batch.
+    rows_per_step is A * B. Batch i is a function of (seed, i, process) alone, so a restart at any step goes on with the
+    same batches. Only the very last batch can be short; it is padded with rows that weigh nothing. Of several processes
+    each reads its own rows of every batch and no others; `process` is this one's index and their count, JAX's by
+    default.
     """
-    if rows_per_step % (accumulate * jax.process_count()):
-        raise ValueError(
-            f"{rows_per_step} rows a step do not divide into {accumulate} parts on {jax.process_count()} hosts"
-        )
+    index, count = process or (jax.process_index(), jax.process_count())
+    if rows_per_step % (accumulate * count):
+        raise ValueError(f"{rows_per_step} rows a step do not divide into {accumulate} parts on {count} hosts")
 
-    def stack(items: Sequence[Any]) -> Any:
-        items = [*items, *[rows.empty] * (rows_per_step - len(items))]
-        mine = items[jax.process_index() :: jax.process_count()]
+    def read(places: Sequence[int]) -> Any:
+        mine = [rows[place] for place in places[index::count]]
+        mine += [rows.empty] * (rows_per_step // count - len(mine))
         return jax.tree.map(lambda *x: np.stack(x).reshape(accumulate, -1, *x[0].shape), *mine)
 
-    passes = grain.MapDataset.source(rows).shuffle(seed=seed).repeat(epochs)
-    return passes.batch(rows_per_step, drop_remainder=False, batch_fn=stack)
+    places = grain.MapDataset.range(len(rows)).shuffle(seed=seed).repeat(epochs)
+    return places.batch(rows_per_step, drop_remainder=False, batch_fn=list).map(read)

@@ -18,7 +18,7 @@ from itool_jax.data.sources.rows import numbered_rows
 from itool_jax.data.sources.source import Row, Source
 from itool_jax.errors import UserError
 
-__all__ = ["SOURCES", "Row", "Source", "located", "no_examples", "read_source", "scan_source"]
+__all__ = ["SOURCES", "Row", "Source", "located", "read_source", "scan_source", "stream_source"]
 
 SOURCES: Mapping[str, Source] = {
     "toolace": toolace.SOURCE,
@@ -42,7 +42,7 @@ def read_source(name: str, path: str | os.PathLike[str], *, skip_bad: bool = Fal
     rows = collect(scan_source(name, path), skip_bad=skip_bad)
     if not rows.items:
         refuse(rows.problems)
-        raise no_examples(name, path)
+        raise _no_examples(name, path)
     return rows
 
 
@@ -62,7 +62,30 @@ def scan_source(name: str, path: str | os.PathLike[str]) -> Iterator[Example | P
         yield from chain.from_iterable([item] if isinstance(item, Problem) else item for item in parsed)
 
 
-def no_examples(name: str, path: str | os.PathLike[str]) -> UserError:
+def stream_source(
+    name: str, path: str | os.PathLike[str], on_bad: Callable[[Problem], None], *, skip_bad: bool = False
+) -> Iterator[Example]:
+    """The examples of `scan_source`; `on_bad` gets each bad row.
+
+    At the end UserError where there was no row at all or, unless `skip_bad`, where any was bad.
+    """
+    first: list[Problem] = []
+    good = bad = 0
+    for item in scan_source(name, path):
+        if isinstance(item, Problem):
+            bad += 1
+            first += [item][: 3 - len(first)]
+            on_bad(item)
+        else:
+            good += 1
+            yield item
+    if not skip_bad:
+        refuse(first, count=bad)
+    if not good and not bad:
+        raise _no_examples(name, path)
+
+
+def _no_examples(name: str, path: str | os.PathLike[str]) -> UserError:
     """The error for data without a single row."""
     return UserError(f"{os.fspath(path)} holds no examples; expected rows in the form of {name}.")
 
