@@ -14,7 +14,7 @@ CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "model.remat": ("", "none", "dots", "full"),
     "data.source": ("toolworld", "seal_tools", "toolace", "jsonl"),
-    "data.chat": ("compact", "chatml"),
+    "data.chat": ("auto", "template", "chatml", "compact"),
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
     "round.prefer.loss": ("simpo", "dpo"),
@@ -116,7 +116,9 @@ def _data() -> ConfigDict:
             "heldout": {},  # set name: file to evaluate on; the simulator names its own sets
             "limit": 0,  # training examples to take, by a seeded choice; 0 is all
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
-            "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
+            "chat": "auto",  # how conversations are written: by the model's template, our chatml or compact; auto fits
+            "chat_date": "2024-07-26",  # what a template takes for today; Llama 3's tells the model
+            "chat_thinking": False,  # whether a template that knows `enable_thinking` (Qwen3's) lets the model reason
             "warmup_share": 0.9,  # share of the training examples that the warm-up sees
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {

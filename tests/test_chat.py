@@ -5,7 +5,7 @@ from functools import lru_cache
 import pytest
 from tokenizers import Tokenizer as Backend
 
-from itool_jax.data.chat import CHATML, CHATML_INSTRUCTION, COMPACT, chat_format, encode_answer, encode_prompt
+from itool_jax.data.chat import CHATML, CHATML_INSTRUCTION, COMPACT, chat_format, encode_example, encode_prompt
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.data.toolworld import ToolWorld

@@ -11,7 +11,7 @@ from itertools import islice
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.data.chat import chat_format
+from itool_jax.data.chat import format_for
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
@@ -61,8 +61,9 @@ class Session:
 
     @cached_property
     def _base(self) -> tuple[Policy, Dialect]:
+        cfg = self.config.data
         policy, tokenizer = load_base(self.config, self.model.paths["model"])
-        return policy, Dialect(tokenizer, chat_format(self.config.data.chat))
+        return policy, Dialect(tokenizer, format_for(tokenizer, cfg.chat, cfg.chat_date, cfg.chat_thinking))
 
     @property
     def base(self) -> Policy:
