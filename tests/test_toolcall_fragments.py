@@ -1,15 +1,15 @@
 """fragment_ends: golden cuts, strings and brackets, and that a cut depends on nothing after it."""
 
 import itertools
-import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itool_jax.toolcall import BOUNDARY_BYTES, ToolCall, fragment_ends, write_calls, write_literal
-from itool_jax.toolcall.write import write_key
-from tests.toolcall_cases import ANSWERS, CALLS, TEXT, VALUES, damaged_answers
+from itool_jax.toolcall import BOUNDARY_BYTES, CallStyle, ToolCall, fragment_ends, write_calls, write_literal
+from itool_jax.toolcall.write import write_key, write_name
+from tests.toolcall_cases import ANSWERS, CALLS, NAMED_CALLS, TEXT, VALUES, damaged_answers
 
 GOLDEN = [
     '[f(|a=1,| b="x, (y")|, g(|)|]',
@@ -19,11 +19,19 @@ GOLDEN = [
     "[Strong's Number, Sorted(|q=1)|, Other Name(|)|]",
     "[Price (|DPO)|(|x=1)|]",
     '["Top (10), Songs"(|x=1)|]',
-    '{"name": "f",| "arguments": {|"a": 1,| "b": [1, {"c": 2}],| "d": {"e": 3, "f": 4}}|}',
-    '[{"name": "f",| "parameters": {|"a": ", }"}|}|, {"name": "g",| "parameters": {|}|}|]',
+    '{"name": "f", "arguments": {|"a": 1,| "b": [1, {"c": 2}],| "d": {"e": 3, "f": 4}}|}',
+    '[{"name": "f", "parameters": {|"a": ", }"}|}, {"name": "g", "parameters": {|}|}]',
     '{"arguments": {|"arguments": {"a": 1, "b": 2}}|, "name": "f"}',
-    '{"type": "function",| "function": {"name": "f",| "arguments": "{\\"a\\": 1, \\"b\\": 2}"}|}',
-    '<tool_call>\n|{"name": "f",| "arguments": {|\'a\': 1}|}|\n</tool_call>',
+    '{"type": "function", "function": {"name": "f", "arguments": "{\\"a\\": 1, \\"b\\": 2}"}|}',
+    '{"type": "function", "function": {"name": "f", "parameters": {|"a": 1}|}}\nThat. |Is it.',
+    '{"name": "Bob", "age": 3,| "tags": ["a", "b"],| "to": {"x": 1,| "y": 2}|} Yes. |No',
+    '<tool_call>\n{"name": "f", "arguments": {|\'a\': 1}|}\n</tool_call>',
+    '<think>\n\n</think>\n\n<tool_call>\n{"name": "f", "arguments": {|"a": 1}|}\n</tool_call>\nThat. |Is it.',
+    '<tool_call>[{"name": "f", "arguments": {|"a": 1}|}]|</tool_call>',
+    '<function=f>{|"a": 1,| "b": [2, 3]}|</function>',
+    "<tool_call>\n<function=f>\n<parameter=a>\n1, 2\n|</parameter>\n</function>\n</tool_call>",
+    '[TOOL_CALLS]f{|"a": 1,| "b": {"c": 2}}|[TOOL_CALLS]g{|}',
+    "a < b and <c> d\n|next",
     "Which city? |Or zip (5 digits)! |It is 3. 5 of [them]. |So:\n|\n[f(|x=1)|]| Bye",
     "[f(|a=1,| b=",
     "[f(|a=1]| then. |More",
@@ -42,36 +50,56 @@ def test_golden_cuts(marked: str):
 ARGUMENTS = st.dictionaries(TEXT, VALUES, max_size=3)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["f", "a.b/c", "Name With, Spaces"]), ARGUMENTS), min_size=1, max_size=4))
-def test_each_name_and_each_argument_of_written_calls_is_one_fragment(calls: list[tuple[str, dict]]):
+NAMES = st.sampled_from(["f", "a.b/c", "Name With, Spaces", 'say "x", (y)'])
+OPENINGS = {"json": ("[", ", ", "]"), "llama3": ("", "; ", ""), "hermes": ("<tool_call>\n", "\n<tool_call>\n", "")}
+
+
+@given(st.lists(st.builds(ToolCall, NAMES, ARGUMENTS), min_size=1, max_size=4), st.sampled_from(get_args(CallStyle)))
+def test_head_arguments_and_closing_of_written_calls_are_one_fragment_each(calls: list[ToolCall], style: CallStyle):
+    calls = [ToolCall(call.name.split("(")[0], call.arguments) for call in calls] if style == "python" else calls
+    answer = write_calls(calls, style)
+    fragments = _python_fragments(calls) if style == "python" else _json_fragments(calls, style)
+    assert "".join(fragments) == answer
+    assert fragment_ends(answer.encode()) == list(itertools.accumulate(len(text.encode()) for text in fragments))
+    assert len(fragments) == 1 + sum(1 + max(1, len(call.arguments)) for call in calls)
+
+
+def _python_fragments(calls: list[ToolCall]) -> list[str]:
     fragments = []
-    for place, (name, arguments) in enumerate(calls):
-        fragments.append(f"{', ' if place else '['}{name}(")
-        written = [f"{write_key(key)}={write_literal(value)}" for key, value in arguments.items()]
-        fragments += [f"{' ' if i else ''}{text}," for i, text in enumerate(written[:-1])]
-        fragments.append(f"{' ' if len(written) > 1 else ''}{written[-1]})" if written else ")")
-    answer = write_calls(ToolCall(name, arguments) for name, arguments in calls)
-    assert "".join([*fragments, "]"]) == answer
-    offset, ends = 0, []
-    for fragment in [*fragments, "]"]:
-        offset += len(fragment.encode())
-        ends.append(offset)
-    assert fragment_ends(answer.encode()) == ends
+    for place, call in enumerate(calls):
+        fragments.append(f"{', ' if place else '['}{write_name(call.name)}(")
+        fragments += _arguments([f"{write_key(key)}={write_literal(v)}" for key, v in call.arguments.items()], ")")
+    return [*fragments, "]"]
 
 
-@given(ARGUMENTS)
-def test_each_argument_of_a_json_call_is_one_fragment(arguments: dict):
-    answer = json.dumps({"name": "f", "arguments": arguments})
-    pairs = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in arguments.items()]
-    parts = [f"{' ' if i else ''}{pair}{',' if i < len(pairs) - 1 else '}'}" for i, pair in enumerate(pairs)] or ["}"]
-    fragments = ['{"name": "f",', ' "arguments": {', *parts, "}"]
-    assert fragment_ends(answer.encode()) == list(itertools.accumulate(map(len, fragments)))
+def _json_fragments(calls: list[ToolCall], style: CallStyle) -> list[str]:
+    first, between, last = OPENINGS[style]
+    closing = "}\n</tool_call>" if style == "hermes" else "}"
+    fragments, before = [], first
+    for call in calls:
+        written = write_calls([ToolCall(call.name, {})], style)
+        fragments.append(before + written[written.index('{"name"') : written.rindex("{") + 1])
+        pairs = [_json_pair(key, value) for key, value in call.arguments.items()]
+        fragments += _arguments(pairs, "}")
+        before = closing + between
+    return [*fragments, closing + last]
+
+
+def _json_pair(key: str, value: object) -> str:
+    written = write_calls([ToolCall("f", {key: value})], "json")
+    return written.removeprefix('[{"name": "f", "arguments": {').removesuffix("}}]")
+
+
+def _arguments(written: list[str], close: str) -> list[str]:
+    texts = [f"{' ' if i else ''}{text}{',' if i < len(written) - 1 else close}" for i, text in enumerate(written)]
+    return texts or [close]
 
 
 ANY_BYTES = (
     st.binary()
     | st.text("[]{}()\"'=,:\\ fa1.?\n`").map(str.encode)
     | CALLS.map(write_calls).map(str.encode)
+    | st.builds(write_calls, NAMED_CALLS, st.sampled_from(get_args(CallStyle))).map(str.encode)
     | st.lists(st.sampled_from([answer.encode() for answer in ANSWERS]), min_size=1, max_size=2).map(b" ".join)
 )
 

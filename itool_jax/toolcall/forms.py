@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 
 from itool_jax.toolcall.types import CallStyle
 
+Form = Literal["list", "json", "bare", "function", "named"]
+
 _NAME_CHARACTERS = r"""[^()\[\]{}="\n]"""
 _LITERAL_WORD = r"(?:True|False|None|true|false|null)\b"
 _WORD_GROUP = (
@@ -28,32 +30,37 @@ SEPARATORS = re.compile(r"(?:[\s,;]|`{1,3}(?:[\w+-]*+[ \t]*+(?=\n)|(?:json|pytho
 CLOSING_TAG = {
     "<tool_call>": "</tool_call>",
     "<function_call>": "</function_call>",
+    "<TOOLCALL>": "</TOOLCALL>",
+    "<|tool_call_start|>": "<|tool_call_end|>",
+    "<|python_start|>": "<|python_end|>",
     "<functioncall>": None,
+    "<|tool_call|>": None,
     "<|python_tag|>": None,
     "[TOOL_CALLS]": None,
 }
 TAG = re.compile("|".join(map(re.escape, CLOSING_TAG)))
+FUNCTION = re.compile(r"<function=([^<>\n]{1,256}+)>\s*+")
+NAMED = re.compile(r"([\w.\-/]++)(?:\[CALL_ID\]\w*+)?(?:\[ARGS\])?\s*+(?=\{)")
 
 _REASONING = re.compile(r"\s*+<think>(?:.*?</think>|.*+)", re.DOTALL)
+_REASONING_END = re.compile(r"</think>[ \t]*+(?=\n|\Z)")
 _CLOSED_PROSE_BRACKET = re.compile(r"\[[^\[\](){}]*+\]")
 _BRACKETED_QUOTED_NAME = re.compile(rf"\[\s*+{_QUOTED_NAME}\(")
-_JSON_LIST = re.compile(r"\[\s*+\{")
+_JSON_LIST = re.compile(r"\[\s*+[{\]]")
 _BARE_CALL = re.compile(rf"""{_IDENTIFIER}\(\s*+(?:\)|{_KEY}|{_VALUE}|[^=,()\[\]{{}}"'\n]*+\Z)""")
 _EMBEDDED = re.compile(
     rf"(?P<tag>{TAG.pattern})"
+    rf"|(?P<function>{FUNCTION.pattern})"
     rf"|(?P<list>\[\s*+(?:{_IDENTIFIER}\(\s*+(?:\)|{_KEY}|{_VALUE})|(?:{_BARE_NAME}|{_QUOTED_NAME})\(\s*+(?:\)|{_KEY})))"
     r"""|(?P<json>\{\s*+(?:["']name["']\s*+:\s*+"(?:[^"\\\n]|\\.){0,256}+"\s*+,\s*+["'](?:arguments|parameters)["']\s*+:"""
     r"""|["'](?:arguments|parameters)["']\s*+:\s*+\{))"""
 )
 
 
-Form = Literal["list", "json", "bare", "tag"]
-
-
 class Opening(NamedTuple):
-    """The place where an attempted call begins: its form and the character offset."""
+    """The place where an attempted call begins: its form, or that of a tag, and the character offset."""
 
-    form: Form
+    form: Form | Literal["tag"]
     position: int
 
 
@@ -65,12 +72,9 @@ class StyleForms:
     tags: Mapping[str, frozenset[Form]] = field(default_factory=dict)
 
     def hold(self, text: str, opening: Opening) -> bool:
-        """Whether the style reads this opening, outside of tags."""
+        """Whether the style reads this opening, which is outside of tags."""
         tag = TAG.match(text, opening.position)
         return tag[0] in self.tags if tag else opening.form in self.plain
-
-    def in_tag(self, tag: str) -> frozenset[Form]:
-        return self.tags[tag]
 
 
 def style_forms(style: CallStyle | None) -> StyleForms:
@@ -80,19 +84,23 @@ def style_forms(style: CallStyle | None) -> StyleForms:
     return _STYLE_FORMS[style]
 
 
-_ANY: frozenset[Form] = frozenset(("list", "json", "bare"))
+_ANY: frozenset[Form] = frozenset(("list", "json", "bare", "function"))
+_MISTRAL: frozenset[Form] = _ANY | frozenset[Form](("named",))
 _STYLE_FORMS: dict[CallStyle | None, StyleForms] = {
-    None: StyleForms(_ANY, dict.fromkeys(CLOSING_TAG, _ANY)),
+    None: StyleForms(_ANY, {**dict.fromkeys(CLOSING_TAG, _ANY), "[TOOL_CALLS]": _MISTRAL}),
     "python": StyleForms(frozenset(("list", "bare"))),
     "json": StyleForms(frozenset(("json",))),
-    "llama3": StyleForms(frozenset(("json",)), {"<|python_tag|>": _ANY}),
+    "llama3": StyleForms(frozenset(("json", "function")), {"<|python_tag|>": _ANY}),
     "hermes": StyleForms(frozenset(), {"<tool_call>": frozenset(("json",))}),
 }
 
 
 def after_reasoning(text: str) -> int:
-    """The offset after a leading `<think>` block; the end of the text where the block is not closed."""
-    match = _REASONING.match(text)
+    """The offset after a `<think>` block at the start; the end of the text where the block is not closed.
+
+    Templates that write `<think>` into the prompt leave an answer with `</think>` alone; there it must end a line.
+    """
+    match = _REASONING.match(text) or _REASONING_END.search(text)
     return match.end() if match else 0
 
 
@@ -102,27 +110,39 @@ def after_separators(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def opening_here(text: str, position: int) -> Opening | None:
-    """The opening at `position`, where a call may be expected: at the answer's start, after another call or in a tag.
+def opening_here(text: str, position: int, forms: frozenset[Form]) -> Opening | None:
+    """The opening of one of the forms at `position`, where a call may be expected; a tag whatever the forms.
 
-    `{` and `[{` open JSON; `[` opens a list unless its bracket closes without a parenthesis (`[Note] ...`); a name
-    directly before `(` and then `)`, `key=`, a literal or the end of the text opens a call without brackets.
+    That is at the answer's start, after another call or in a tag. `{`, `[{` and `[]` open JSON; `[` opens a list
+    unless its bracket closes without a parenthesis (`[Note] ...`); a name directly before `(` and then `)`, `key=`, a
+    literal or the end of the text opens a call without brackets.
     """
     if TAG.match(text, position):
         return Opening("tag", position)
-    if text.startswith("{", position) or _JSON_LIST.match(text, position):
-        return Opening("json", position)
-    if text.startswith("[", position):
-        prose = _CLOSED_PROSE_BRACKET.match(text, position) and not _BRACKETED_QUOTED_NAME.match(text, position)
-        return None if prose else Opening("list", position)
-    return Opening("bare", position) if _BARE_CALL.match(text, position) else None
+    form = _form_here(text, position, forms)
+    return Opening(form, position) if form in forms else None
 
 
 def opening_within(text: str, position: int) -> Opening | None:
-    """The first opening after prose: a tag, `[name(` with `)` or `key=` after it, or JSON with a name and arguments."""
+    """The first opening after prose: a tag, `<function=name>`, `[name(` with `)` or `key=` after it, or JSON with a
+    name and arguments.
+    """
     match = _EMBEDDED.search(text, position)
     if match is None:
         return None
     form = match.lastgroup
-    assert form in ("tag", "list", "json")
+    assert form in ("tag", "function", "list", "json")
     return Opening(form, match.start())
+
+
+def _form_here(text: str, position: int, forms: frozenset[Form]) -> Form | None:
+    if text.startswith("{", position) or _JSON_LIST.match(text, position):
+        return "json"
+    if text.startswith("[", position):
+        prose = _CLOSED_PROSE_BRACKET.match(text, position) and not _BRACKETED_QUOTED_NAME.match(text, position)
+        return None if prose else "list"
+    if FUNCTION.match(text, position):
+        return "function"
+    if "named" in forms and NAMED.match(text, position):
+        return "named"
+    return "bare" if _BARE_CALL.match(text, position) else None

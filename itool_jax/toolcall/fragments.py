@@ -1,17 +1,21 @@
 """Where an answer is cut into fragments, by a causal scanner over bytes that knows quotes and brackets.
 
     [f(a=1, b="x, (y"), g()]   ->  `[f(`  `a=1,`  ` b="x, (y")`  `, g(`  `)`  `]`
-    {"name": "f", "arguments": {"a": 1, "b": [2, 3]}}
-                               ->  `{"name": "f",`  ` "arguments": {`  `"a": 1,`  ` "b": [2, 3]}`  `}`
+    [{"name": "f", "arguments": {"a": 1, "b": [2, 3]}}]
+                               ->  `[{"name": "f", "arguments": {`  `"a": 1,`  ` "b": [2, 3]}`  `}]`
     Which city? Or zip code.   ->  `Which city? `  `Or zip code.`
 
-A fragment is a name with its "(", an argument with the "," or ")" after it, what closes a list or an object, or a
-sentence; in JSON it is each entry of a call object and each argument. Nothing inside a string or inside the brackets of
-an argument's value is cut. Prose is cut after the space that follows `.`, `!` or `?` (not a point after a digit) and
-after a line break. A function name with parentheses in it is cut at them too.
+A fragment is a call's head up to where its arguments begin, an argument with the "," or closing bracket after it, what
+closes the calls, or a sentence. In every style of `write_calls` one head, each argument (or the closing bracket where
+there is none) and the closing are one fragment each; tags belong to the head that follows and to the closing. Nothing
+inside a string or inside the brackets of an argument's value is cut. In JSON that is no call each entry is a fragment.
+Prose is cut after the space that follows `.`, `!` or `?` (not a point after a digit) and after a line break, but not
+after a tag alone on its line. A function name with parentheses in it is cut at them too.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 BOUNDARY_BYTES = frozenset(b"(),]{} \t\r\n")
 
@@ -23,11 +27,13 @@ _DIGITS = frozenset(b"0123456789")
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NAME_BYTES = _LETTERS | _DIGITS | frozenset(b"_.-/") | frozenset(range(128, 256))
 _BEFORE_NAME = _SPACES | frozenset(b",;`")
+_BLANK = _SPACES | _CLOSERS | frozenset(b",;")
 _SENTENCE_ENDS = frozenset(b".!?")
 _ARGUMENT_KEYS = (b"arguments", b"parameters")
+_HEAD_KEYS = (b"name", b"type", b"id", b"function")
 _LONGEST_KEY = 16
 
-_BACKSLASH, _COMMA, _COLON, _NEWLINE, _QUOTE, _POINT = b'\\,:\n".'
+_BACKSLASH, _COMMA, _COLON, _NEWLINE, _QUOTE, _POINT, _LESS, _GREATER, _EQUALS = b'\\,:\n".<>='
 _PARENTHESIS, _BRACKET, _BRACE = b"([{"
 _CLOSE_PARENTHESIS, _CLOSE_BRACKET, _CLOSE_BRACE = b")]}"
 
@@ -51,6 +57,9 @@ class FragmentScanner:
     head    inside `[`, before a call's "(": names, which may hold any byte but brackets
     call    a call's arguments; `depth` counts the open brackets of values
     json    `stack` holds the open brackets; `arguments_at` is its length at the arguments object, 0 outside
+
+    `blank` says that nothing but spaces, commas and closing brackets came since the last cut. `line` is what the line
+    of prose holds so far; after `<function=f>` it is "function".
     """
 
     def __init__(self) -> None:
@@ -67,6 +76,7 @@ class FragmentScanner:
         self.string = b""
         self.key = b""
         self.blank = True
+        self.line: Literal["empty", "in tag", "in function", "tag", "function", "text"] = "empty"
         self.last_two = (0, 0)
 
     def feed(self, byte: int) -> bool:
@@ -75,7 +85,7 @@ class FragmentScanner:
             self._in_string(byte)
         else:
             ends = self.mode(byte)
-        self.blank = ends or (self.blank and byte in _SPACES)
+        self.blank = ends or (self.blank and byte in _BLANK)
         self.last_two = (self.last_two[1], byte)
         return ends
 
@@ -94,33 +104,52 @@ class FragmentScanner:
         return False
 
     def _to_prose(self) -> None:
-        self.mode, self.expects_name, self.name_length = self._prose, True, 0
+        self.mode, self.expects_name, self.name_length, self.line = self._prose, True, 0, "empty"
 
     def _open_call(self, in_list: bool) -> bool:
         self.mode, self.in_list, self.called, self.depth = self._call, in_list, True, 0
         return True
 
-    def _open_json(self, stack: bytes) -> bool:
-        self.mode, self.stack, self.arguments_at, self.key = self._json, bytearray(stack), 0, b""
-        return False
+    def _open_json(self, stack: bytes, arguments_at: int = 0) -> bool:
+        self.mode, self.stack, self.arguments_at, self.key = self._json, bytearray(stack), arguments_at, b""
+        return arguments_at > 0
 
     def _prose(self, byte: int) -> bool:
         if byte == _BRACKET:
             self.mode, self.name_length, self.called = self._head, 0, False
             return False
+        named = self.expects_name and self.name_length > 0
         if byte == _BRACE:
-            return self._open_json(b"{")
-        if byte == _PARENTHESIS and self.expects_name and self.name_length:
+            return self._open_json(b"{", arguments_at=int(named or self.line == "function"))
+        if byte == _PARENTHESIS and named:
             return self._open_call(in_list=False)
         before, last = self.last_two
         if byte == _NEWLINE:
-            self.expects_name, self.name_length = True, 0
-            return not self.blank
+            return self._end_line()
+        self._extend_line(byte)
         if byte in _NAME_BYTES:
             self.name_length += 1
         elif self.name_length or byte not in _BEFORE_NAME:
             self.expects_name = False
         return byte in _SPACES and last in _SENTENCE_ENDS and not (last == _POINT and before in _DIGITS)
+
+    def _end_line(self) -> bool:
+        ends = not self.blank and self.line not in ("empty", "tag", "function")
+        self.expects_name, self.name_length = True, 0
+        if self.line != "function":
+            self.line = "empty"
+        return ends
+
+    def _extend_line(self, byte: int) -> None:
+        if self.line in ("in tag", "in function"):
+            if byte == _GREATER:
+                self.line = "tag" if self.line == "in tag" else "function"
+            elif byte == _EQUALS:
+                self.line = "in function"
+        elif byte == _LESS and self.line != "text":
+            self.line = "in tag"
+        elif byte not in _SPACES:
+            self.line = "text"
 
     def _head(self, byte: int) -> bool:
         if byte == _PARENTHESIS:
@@ -163,10 +192,10 @@ class FragmentScanner:
         if byte == _COLON:
             self.key = self.string
         elif byte == _COMMA:
-            self.key = b""
+            key, self.key = self.key, b""
             if self.arguments_at:
                 return len(self.stack) == self.arguments_at
-            return self.stack[-1] == _BRACE and not self.blank
+            return self.stack[-1] == _BRACE and not self.blank and key not in _HEAD_KEYS
         elif byte in _OPENERS:
             self.stack.append(byte)
             opens_arguments = byte == _BRACE and not self.arguments_at and self.key in _ARGUMENT_KEYS
@@ -179,11 +208,13 @@ class FragmentScanner:
         return False
 
     def _close_json(self, byte: int) -> bool:
-        inside_value = len(self.stack) > self.arguments_at > 0
-        if len(self.stack) == self.arguments_at:
+        closes_arguments = len(self.stack) == self.arguments_at
+        inside_value = not closes_arguments and self.arguments_at > 0
+        if closes_arguments:
             self.arguments_at = 0
+        self.key = b""
         self.stack.pop()
         if not self.stack:
             self._to_prose()
-            return True
-        return byte == _CLOSE_BRACE and not inside_value
+            return closes_arguments or byte == _CLOSE_BRACKET or not self.blank
+        return closes_arguments or (byte == _CLOSE_BRACE and not inside_value and not self.blank)

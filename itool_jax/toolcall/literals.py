@@ -53,10 +53,13 @@ class LiteralReader:
         """The character at `position`, or "" at the end."""
         return self.text[position : position + 1]
 
-    def value(self, position: int, depth: int = 0) -> tuple[Any, int]:
+    def count_value(self, position: int) -> None:
         self.values += 1
         if self.values > MAX_VALUES:
             raise Unreadable(f"more than {MAX_VALUES} values", position)
+
+    def value(self, position: int, depth: int = 0) -> tuple[Any, int]:
+        self.count_value(position)
         first = self.peek(position)
         if first and first in "\"'":
             return self.string(position)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from itool_jax.toolcall.forms import (
     CLOSING_TAG,
-    KEY,
-    NAME,
     TAG,
     Opening,
     StyleForms,
@@ -18,24 +13,27 @@ from itool_jax.toolcall.forms import (
     opening_within,
     style_forms,
 )
+from itool_jax.toolcall.function_calls import read_function, read_named
+from itool_jax.toolcall.json_calls import calls_of_json
 from itool_jax.toolcall.literals import LiteralReader, Unreadable
+from itool_jax.toolcall.python_calls import read_python_call
 from itool_jax.toolcall.types import MAX_CALLS, CallStyle, ParsedAnswer, ToolCall
 
 
 def parse_calls(text: str, style: CallStyle | None = None) -> ParsedAnswer:
     """Read the calls of a model's answer; never raises, never evaluates, takes time linear in the text.
 
-    Forms: `[f(a=1), g()]`, the same without brackets, JSON objects or lists of them, and these in fenced blocks or
-    tags such as <tool_call>, with prose before and after. A call counts as attempted where `forms.opening_here` finds
-    an opening at the start of the answer (after reasoning, spaces and a fence), after a call or in a tag, or where
-    `forms.opening_within` finds one in prose. An attempt that cannot be read makes the whole answer malformed; an
-    answer without an attempt is prose, the empty list `[]` included.
+    Forms: `[f(a=1), g()]`, the same without brackets, JSON objects or lists of them, `<function=f>` with its arguments,
+    and these in fenced blocks or tags such as <tool_call>, with prose before and after. A call counts as attempted
+    where `forms.opening_here` finds an opening at the start of the answer (after reasoning, spaces and a fence), after
+    a call or in a tag, or where `forms.opening_within` finds one in prose. An attempt that cannot be read makes the
+    whole answer malformed; an answer without an attempt is prose, the empty list `[]` included.
 
     Without a style every form is read, several in one answer too. A style reads its own forms alone, with the same
     reasoning, fences and prose around them:
     python  lists of calls, and calls without brackets
     json    JSON objects and lists of them, with `arguments` or `parameters`
-    llama3  the same, after <|python_tag|> too, where calls in Python may stand as well
+    llama3  the same and <function=f>{...}</function>; after <|python_tag|> calls in Python as well
     hermes  JSON objects in <tool_call>
     There, what opens a call of another form even within prose makes the answer malformed; weaker signs, such as a `{`
     at the start of an answer in python style, are prose. Raises ValueError for a style that is not known.
@@ -61,16 +59,20 @@ class _AnswerReader:
         return self.found
 
     def _next_opening(self, position: int) -> Opening | None:
-        here = opening_here(self.text, position)
-        if here is not None and self.forms.hold(self.text, here):
-            return here
-        within = opening_within(self.text, position)
-        if within is not None and not self.forms.hold(self.text, within):
-            raise Unreadable("a call in another form than the style's", within.position)
-        return within
+        opening = opening_here(self.text, position, self.forms.plain) or opening_within(self.text, position)
+        if opening is not None and not self.forms.hold(self.text, opening):
+            raise Unreadable("a call in another form than the style's", opening.position)
+        return opening
 
     def _read(self, opening: Opening) -> int:
-        readers = {"list": self._list, "json": self._json, "bare": self._bare, "tag": self._tagged}
+        readers = {
+            "list": self._list,
+            "json": self._json,
+            "bare": self._bare,
+            "function": self._function,
+            "named": self._named,
+            "tag": self._tagged,
+        }
         return readers[opening.form](opening.position)
 
     def _add(self, call: ToolCall, position: int) -> None:
@@ -81,14 +83,13 @@ class _AnswerReader:
     def _tagged(self, position: int) -> int:
         tag = TAG.match(self.text, position)
         assert tag is not None
-        closing = CLOSING_TAG[tag[0]]
-        before, position = len(self.found), after_separators(self.text, tag.end())
-        forms = self.forms.in_tag(tag[0])
-        while (opening := opening_here(self.text, position)) and opening.form in forms:
+        forms, closing = self.forms.tags[tag[0]], CLOSING_TAG[tag[0]]
+        position = start = after_separators(self.text, tag.end())
+        while (opening := opening_here(self.text, position, forms)) and opening.form != "tag":
             position = after_separators(self.text, self._read(opening))
-        if len(self.found) == before:
+        if position == start:
             raise Unreadable(f"no call after {tag[0]}", position)
-        if closing is None or position == len(self.text) or (opening and opening.form == "tag"):
+        if closing is None or position == len(self.text) or opening:
             return position
         if not self.text.startswith(closing, position):
             raise Unreadable(f"expected a call or {closing}", position)
@@ -96,47 +97,19 @@ class _AnswerReader:
 
     def _json(self, position: int) -> int:
         value, end = self.literals.value(position)
-        for entry in value if isinstance(value, list) else [value]:
-            self._add_json(entry, position)
+        for call in calls_of_json(value, self.literals, position):
+            self._add(call, position)
         return end
 
-    def _add_json(self, entry: Any, position: int) -> None:
-        if isinstance(entry, dict) and isinstance(entry.get("tool_calls"), list):
-            for inner in entry["tool_calls"]:
-                self._add(self._json_call(inner, position), position)
-        else:
-            self._add(self._json_call(entry, position), position)
+    def _function(self, position: int) -> int:
+        call, end = read_function(self.literals, position)
+        self._add(call, position)
+        return end
 
-    def _json_call(self, entry: Any, position: int) -> ToolCall:
-        if isinstance(entry, dict) and isinstance(entry.get("function"), dict):
-            entry = entry["function"]
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise Unreadable("JSON that is no call: no object with a name", position)
-        given = [key for key in ("arguments", "parameters") if key in entry]
-        if len(given) == 2:
-            raise Unreadable("a JSON call with both arguments and parameters", position)
-        if not given and entry.keys() - {"name", "id", "type"}:
-            raise Unreadable("a JSON object with a name and no arguments", position)
-        arguments = entry[given[0]] if given else None
-        if isinstance(arguments, str):
-            arguments = self._arguments_in_string(arguments, position)
-        if arguments is not None and not isinstance(arguments, dict):
-            raise Unreadable("JSON arguments that are no object", position)
-        return ToolCall(entry["name"], arguments or {})
-
-    def _arguments_in_string(self, text: str, position: int) -> Any:
-        inner = LiteralReader(text, self.literals.values)
-        start = inner.skip_space(0)
-        if start == len(text):
-            return None
-        try:
-            value, end = inner.value(start)
-        except Unreadable as error:
-            raise Unreadable(f"in a string of arguments: {error.problem}", position) from None
-        self.literals.values = inner.values
-        if inner.skip_space(end) != len(text):
-            raise Unreadable("text after the object in a string of arguments", position)
-        return value
+    def _named(self, position: int) -> int:
+        call, end = read_named(self.literals, position)
+        self._add(call, position)
+        return end
 
     def _list(self, position: int) -> int:
         literals = self.literals
@@ -153,29 +126,6 @@ class _AnswerReader:
         return end
 
     def _call(self, position: int) -> int:
-        match = NAME.match(self.text, position)
-        if match is None:
-            raise Unreadable("expected a call: a name and '('", position)
-        name = self.literals.string(position)[0] if self.text[position] == '"' else match[0].strip()
-        arguments, positional, end = self._arguments(match.end() + 1)
-        self._add(ToolCall(name, arguments, tuple(positional)), position)
+        call, end = read_python_call(self.literals, position)
+        self._add(call, position)
         return end
-
-    def _arguments(self, position: int) -> tuple[Mapping[str, Any], list[Any], int]:
-        literals = self.literals
-        arguments: dict[str, Any] = {}
-        positional: list[Any] = []
-        position = literals.skip_space(position)
-        while literals.peek(position) != ")":
-            start = position
-            match = KEY.match(self.text, position)
-            if match is None:
-                value, position = literals.value(position)
-                positional.append(value)
-            else:
-                key = literals.string(position)[0] if self.text[position] == '"' else match[0][:-1].strip()
-                if key in arguments:
-                    raise Unreadable(f"the parameter {key[:40]!a} twice", start)
-                arguments[key], position = literals.value(literals.skip_space(match.end()))
-            position, _ = literals.after_item(position, ")")
-        return arguments, positional, position + 1
