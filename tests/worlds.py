@@ -20,7 +20,7 @@ def dialect() -> Dialect:
     texts = [
         text
         for example in ToolWorld(3).mixture({"easy": 1, "medium": 1, "hard": 1}, 300)
-        for text in (*(s.text for s in chat.prompt(example) if not s.special), example.answer)
+        for text in (*(s.text for s in chat.segments(example) if not s.special), example.answer)
     ]
     return Dialect(train_bpe(texts, 400, chat.special_tokens, chat.end_of_turn), chat)
 

@@ -51,7 +51,7 @@ def main() -> None:
     chat = chat_format("compact")
     world = ToolWorld(options.seed)
     examples = list(world.mixture(shares, options.conversations))
-    texts = [t for e in examples[:8000] for t in (*(s.text for s in chat.prompt(e) if not s.special), e.answer)]
+    texts = [t for e in examples[:8000] for t in (*(s.text for s in chat.segments(e) if not s.special), e.answer)]
     tokenizer = train_bpe(texts, preset("tiny").vocab_size, chat.special_tokens, chat.end_of_turn)
     dialect = Dialect(tokenizer, chat)
     prepared = [dialect.prepare(example) for example in examples]

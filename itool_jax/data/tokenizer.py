@@ -114,7 +114,8 @@ class Tokenizer:
             "clean_up_tokenization_spaces": False,
         }
         if self.templates:
-            config["chat_template"] = [{"name": name, "template": text} for name, text in self.templates.items()]
+            named = [{"name": name, "template": text} for name, text in self.templates.items()]
+            config["chat_template"] = self.templates["default"] if set(self.templates) == {"default"} else named
         (target / _FILE).write_text(self._json)
         (target / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 

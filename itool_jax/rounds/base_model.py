@@ -65,5 +65,5 @@ def _train_tokenizer(config: ConfigDict, examples: Iterable[Example]) -> Tokeniz
     chat = chat_format(config.data.chat)
     texts = []
     for example, _ in zip(examples, range(_TOKENIZER_TEXTS), strict=False):
-        texts.extend((*(s.text for s in chat.prompt(example) if not s.special), example.answer))
+        texts.extend((*(s.text for s in chat.segments(example) if not s.special), example.answer))
     return train_bpe(texts, config.model.vocab_size, chat.special_tokens, chat.end_of_turn)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itool_jax.data.chat.format import ChatFormat
 from itool_jax.data.chat.own import CHATML, COMPACT
-from itool_jax.data.chat.template import TEMPLATE_DATE, knows_tools, template_format
+from itool_jax.data.chat.template import TEMPLATE, TEMPLATE_DATE, knows_tools, template_format
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 
-AUTO, TEMPLATE = "auto", "template"
+AUTO = "auto"
 OWN_FORMATS = {chat.name: chat for chat in (COMPACT, CHATML)}
 
 

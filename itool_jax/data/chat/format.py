@@ -6,14 +6,17 @@ nothing that a user or a tool writes can turn into a special token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from itool_jax.data.example import Example
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.toolcall import CallStyle, ToolCall, compare, parse_calls, write_calls
-from itool_jax.toolcall.forms import after_reasoning, after_separators, opening_here, opening_within
+
+_MOST_STARTS = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ChatFormat:
     call_style: CallStyle
     write: Callable[[Example, bool], Segments]
 
-    def prompt(self, example: Example) -> Segments:
+    def segments(self, example: Example) -> Segments:
         """The conversation up to and including the header of the assistant's turn."""
         return self._segments(example, answered=False)
 
@@ -54,7 +57,7 @@ class ChatFormat:
 
     def render_prompt(self, example: Example) -> str:
         """The prompt as text, for people; use `encode_prompt` for ids."""
-        return _text(self.prompt(example))
+        return _text(self.segments(example))
 
     def _segments(self, example: Example, *, answered: bool) -> Segments:
         try:
@@ -68,7 +71,7 @@ class ChatFormat:
 
 def encode_prompt(chat: ChatFormat, tokenizer: Tokenizer, example: Example) -> list[int]:
     """Token ids of the prompt, as the model is asked with."""
-    return encode_segments(tokenizer, chat.prompt(example))
+    return encode_segments(tokenizer, chat.segments(example))
 
 
 def encode_example(chat: ChatFormat, tokenizer: Tokenizer, example: Example) -> tuple[list[int], list[int]]:
@@ -79,11 +82,11 @@ def encode_example(chat: ChatFormat, tokenizer: Tokenizer, example: Example) -> 
     UserError where the prompt is no beginning of the conversation, so that training would show another prompt than the
     model is asked with, and where the answer does not say the example's calls.
     """
-    prompt, whole = chat.prompt(example), chat.conversation(example)
+    prompt, whole = chat.segments(example), chat.conversation(example)
     shared = _shared(prompt, whole)
     head, header, rest = prompt[:shared], prompt[shared:], whole[shared:]
     if not _begins(rest, header):
-        raise UserError(_broken_prefix(chat, example, _text(header), _text(rest)))
+        raise broken_prefix(chat.name, example, _text(header), _text(rest))
     asked, ids = encode_segments(tokenizer, header), encode_segments(tokenizer, rest)
     if ids[: len(asked)] == asked:
         answer = ids[len(asked) :]
@@ -92,7 +95,8 @@ def encode_example(chat: ChatFormat, tokenizer: Tokenizer, example: Example) -> 
     end = tokenizer.special_id(chat.end_of_turn)
     if end not in answer:
         raise UserError(f"chat format {chat.name}: {chat.end_of_turn} does not end the answer of {example.id!r}.")
-    _check_calls(chat, example, _text(rest)[len(_text(header)) :])
+    turn = rest[: rest.index(Segment(chat.end_of_turn, special=True))]
+    _check_calls(chat, example, _text(turn)[len(_text(header)) :])
     return encode_segments(tokenizer, head) + asked, answer[: answer.index(end) + 1]
 
 
@@ -102,6 +106,18 @@ def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[i
     for segment in segments:
         ids += [tokenizer.special_id(segment.text)] if segment.special else tokenizer.encode(segment.text)
     return ids
+
+
+def broken_prefix(name: str, example: Example, asked: str, taught: str) -> UserError:
+    """The error for a format whose prompt, `asked`, is no beginning of the conversation with the answer, `taught`."""
+    first = next((i for i, (a, b) in enumerate(zip(asked, taught, strict=False)) if a != b), len(taught))
+    start = max(first - 40, 0)
+    return UserError(
+        f"chat format {name}: the prompt of example {example.id!r} is no beginning of the conversation with its "
+        f"answer. Where they part the prompt has {asked[start : first + 40]!r}, the conversation "
+        f"{taught[start : first + 40]!r}. The model would be trained on another prompt than it is asked with: choose "
+        f"another config.data.chat, or change the example."
+    )
 
 
 def turn_text(content: str, calls: Sequence[ToolCall], style: CallStyle) -> str:
@@ -114,15 +130,17 @@ def turn_text(content: str, calls: Sequence[ToolCall], style: CallStyle) -> str:
     written = write_calls(calls, style)
     if written in content:
         return content
-    return "\n".join(part for part in (prose_before_calls(content), written) if part)
+    return "\n".join(part for part in (prose_before_calls(content, calls), written) if part)
 
 
-def prose_before_calls(content: str) -> str:
-    """What an assistant's turn says before its first call, without the mark of a fence around that call."""
-    start = after_separators(content, after_reasoning(content))
-    opening = opening_here(content, start) or opening_within(content, start)
-    before = content[: opening.position] if opening else content
-    return before.partition("```")[0].strip()
+def prose_before_calls(content: str, calls: Sequence[ToolCall]) -> str:
+    """What an assistant's turn says before its calls, without a mark that opens a fence around them."""
+    end = content.find(write_calls(calls))
+    if end < 0:  # not as write_calls has it: where what opens a call may stand, and the rest makes these calls
+        thought = content.rfind("</think>") + 1
+        starts = (match.start() for match in re.compile(r"[\[{<]").finditer(content, thought))
+        end = next((i for i in islice(starts, _MOST_STARTS) if parse_calls(content[i:]).calls == tuple(calls)), 0)
+    return content[:end].partition("```")[0].strip()
 
 
 def _joined(segments: Sequence[Segment]) -> Segments:
@@ -152,21 +170,10 @@ def _text(segments: Sequence[Segment]) -> str:
     return "".join(segment.text for segment in segments)
 
 
-def _broken_prefix(chat: ChatFormat, example: Example, asked: str, taught: str) -> str:
-    first = next((i for i, (a, b) in enumerate(zip(asked, taught, strict=False)) if a != b), len(taught))
-    start = max(first - 40, 0)
-    return (
-        f"chat format {chat.name}: the prompt of example {example.id!r} is no beginning of the conversation with its "
-        f"answer. Where they part the prompt has {asked[start : first + 40]!r}, the conversation "
-        f"{taught[start : first + 40]!r}. The model would be trained on another prompt than it is asked with: choose "
-        f"another config.data.chat, or change the example."
-    )
-
-
 def _check_calls(chat: ChatFormat, example: Example, answer: str) -> None:
     if not example.calls:
         return
-    parsed = parse_calls(answer.partition(chat.end_of_turn)[0], chat.call_style)
+    parsed = parse_calls(answer, chat.call_style)
     if parsed.calls != example.calls and not compare(parsed, example.calls, example.tools).right:
         raise UserError(
             f"chat format {chat.name} writes the calls of example {example.id!r} so that they read otherwise "

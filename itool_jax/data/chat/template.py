@@ -21,7 +21,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
-from itool_jax.data.chat.format import ChatFormat, Segments, encode_example, prose_before_calls, turn_text
+from itool_jax.data.chat.format import (
+    ChatFormat,
+    Segments,
+    broken_prefix,
+    encode_example,
+    prose_before_calls,
+    turn_text,
+)
 from itool_jax.data.chat.guard import LooksIntoTexts, guarded_segments, special_name
 from itool_jax.data.chat.jinja import compiled
 from itool_jax.data.example import Example, Message
@@ -29,6 +36,7 @@ from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.toolcall import CallStyle, Parameter, Tool, ToolCall, parse_calls, tool_to_json, write_calls
 
+TEMPLATE = "template"
 TEMPLATE_DATE = "2024-07-26"  # the date that Llama 3's template falls back on
 OTHER_FORMATS = "choose config.data.chat=chatml or compact"
 
@@ -59,7 +67,7 @@ def template_format(tokenizer: Tokenizer, date: str = TEMPLATE_DATE, thinking: b
     if not template.shows_tools():
         raise UserError(f"the tokenizer's chat template leaves tools out: {OTHER_FORMATS}.")
     template, end_of_turn = template.with_habits()
-    chat = ChatFormat("template", (end_of_turn,), end_of_turn, template.style, template.write)
+    chat = ChatFormat(TEMPLATE, (end_of_turn,), end_of_turn, template.style, template.write)
     for example in _probes():
         encode_example(chat, tokenizer, example)
     return chat
@@ -111,8 +119,7 @@ class _Template:
 
     def with_habits(self) -> tuple[_Template, str]:
         """The template with style, several and prose as it is seen to do, and the name of the end-of-turn token."""
-        prompt = self._text(_example(), answered=False)
-        turn = self._text(_example(_CALLS[:1]), answered=True).removeprefix(prompt)
+        turn = self._turn(_example(_CALLS[:1]))
         end_of_turn = special_name(self.names, turn) or ""
         written = _before(turn, end_of_turn)
         styles = [style for style in get_args(CallStyle) if parse_calls(written, style).calls == _CALLS[:1]]
@@ -120,12 +127,19 @@ class _Template:
             raise UserError(f"the tokenizer's chat template writes a call as {turn!r}, which cannot be read.")
         exact = [style for style in styles if write_calls(_CALLS[:1], style) in turn]
         try:
-            both = self._text(_example(_CALLS), answered=True).removeprefix(prompt)
+            both = self._turn(_example(_CALLS))
         except UserError:  # as Llama 3's does on purpose
             both = ""
-        prose = _WORDS in self._text(_example(_CALLS[:1], _WORDS), answered=True)
         several = parse_calls(_before(both, end_of_turn)).calls == _CALLS
+        prose = _WORDS in self._turn(_example(_CALLS[:1], _WORDS))
         return replace(self, style=[*exact, *styles][0], several=several, prose=prose), end_of_turn
+
+    def _turn(self, example: Example) -> str:
+        """The answer and what follows it; raises UserError where the prompt is no beginning of the conversation."""
+        prompt, whole = (self._text(example, answered=answered) for answered in (False, True))
+        if not whole.startswith(prompt):
+            raise broken_prefix(TEMPLATE, example, prompt, whole)
+        return whole[len(prompt) :]
 
     def _text(self, example: Example, *, answered: bool) -> str:
         return self._render(self._conversation(example, answered), add_generation_prompt=not answered)
@@ -140,8 +154,8 @@ class _Template:
     def _message(self, message: Message) -> dict[str, Any]:
         if message.role != "assistant" or not message.calls:
             return {"role": message.role, "content": message.content}
-        prose = prose_before_calls(message.content)
-        as_content = turn_text(prose, message.calls, self.style)
+        prose = prose_before_calls(message.content, message.calls)
+        as_content = turn_text(message.content, message.calls, self.style)
         if (prose and not self.prose) or (len(message.calls) > 1 and not self.several):
             return {"role": "assistant", "content": as_content}
         functions = [{"name": call.name, "arguments": dict(call.arguments)} for call in message.calls]
@@ -166,7 +180,7 @@ def _answer(calls: Sequence[ToolCall], words: str = "") -> tuple[str, tuple[Tool
 
 
 def _probes() -> list[Example]:
-    """Conversations of the shapes that data have: prose, calls, results, and turns after them, with and without tools."""
+    """Conversations as data have them: prose, calls, results and turns after them, with and without tools."""
     one, both = _answer(_CALLS[:1]), _answer(_CALLS)
     answers = [(_WORDS, ()), one, both, _answer(_CALLS[:1], _WORDS)]
     question, result = Message("user", "Where to?"), Message("tool", '{"found": "Rome"}')
