@@ -1,5 +1,6 @@
 """The language of tool calls on real data: ToolACE, ToolRL, API-Bank, Glaive, Seal-Tools."""
 
+import importlib.util
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from itool_jax.toolcall import ToolCall, compare, fragment_ends, parse_calls, tools_from_json, write_calls
+from itool_jax.toolcall import (
+    ToolCall,
+    compare,
+    fragment_ends,
+    parse_calls,
+    tool_to_json,
+    tools_from_json,
+    tools_from_text,
+    write_calls,
+)
 from tests.assets import asset
 
 
@@ -52,6 +62,39 @@ def test_toolace_schemas_and_names():
     assert parse_calls(write_calls(calls[:200])).calls == calls[:200]
 
 
+def test_toolace_system_prompts():
+    for row in _load("toolace_subset/toolace_100_sharegpt_fixed.json"):
+        start = row["system"].index('[{"name"')
+        expected = tools_from_json(json.JSONDecoder().raw_decode(row["system"], start)[0])
+        assert expected
+        assert tools_from_text(row["system"]) == expected
+        assert tools_from_json(tool_to_json(tool) for tool in expected) == expected
+
+
+def test_bfcl_function_lists():
+    """Types come out as JSON-Schema's names; what BFCL leaves untyped is `any`, or an empty name in one place."""
+    package = importlib.util.find_spec("bfcl_eval")
+    if package is None:
+        pytest.skip("no bfcl_eval: install it with --no-deps to run this test")
+    (root,) = map(Path, package.submodule_search_locations or ())
+    types = Counter()
+    for path in sorted((root / "data").glob("BFCL_v4_*.json")):
+        if path.name == "BFCL_v4_format_sensitivity.json":
+            continue
+        for line in path.read_text("utf-8").splitlines():
+            functions = json.loads(line).get("function") or []
+            tools = tools_from_json(functions)
+            assert [tool.name for tool in tools] == [function["name"] for function in functions]
+            assert [[p.name for p in tool.parameters] for tool in tools] == [
+                list(function["parameters"]["properties"]) for function in functions
+            ]
+            assert tools_from_json(map(tool_to_json, tools)) == tools
+            assert tools_from_text(json.dumps(functions, indent=4)) == tools
+            types.update(parameter.type for tool in tools for parameter in tool.parameters)
+    assert set(types) <= {"string", "integer", "number", "boolean", "array", "object", None}
+    assert types[None] < 0.01 * types.total()
+
+
 def test_toolrl_answers_with_reasoning_and_tags():
     rows = _load("toolace_subset/toolrl_rlla_sft_400.json")
     assert _kinds(row["output"] for row in rows if "<tool_call>" in row["output"]) == {"calls": 346}
@@ -91,3 +134,4 @@ def test_seal_tools_schemas():
     tools = tools_from_json({**row, "name": row["api_name"]} for row in rows)
     assert [len(tool.parameters) for tool in tools] == [len(row["parameters"]) for row in rows]
     assert {p.type for tool in tools for p in tool.parameters} == {"string", "integer", "number", "boolean"}
+    assert tools_from_json(map(tool_to_json, tools)) == tools

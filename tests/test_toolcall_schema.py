@@ -1,11 +1,13 @@
 """tools_from_json, tool_to_json and signature on the layouts of the sources."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from itool_jax.errors import UserError
-from itool_jax.toolcall import Parameter, Tool, signature, tool_to_json, tools_from_json
+from itool_jax.toolcall import Parameter, Tool, signature, tool_to_json, tools_from_json, tools_from_text
 from tests.toolcall_cases import TEXT, VALUES
 
 WEATHER = Tool(
@@ -111,6 +113,107 @@ def test_tools_without_parameters_and_required_names_without_a_schema():
     )
     (tool,) = tools_from_json({"name": "f", "parameters": {"type": "object", "properties": {}, "required": ["a"]}})
     assert tool.parameters == (Parameter("a", {}),)
+
+
+def test_references_are_replaced_by_what_they_point_to():
+    """As pydantic writes a model with nested models, an enum with a default and an optional model."""
+    definitions = {
+        "Unit": {"enum": ["c", "f"], "title": "Unit", "type": "string"},
+        "Place": {
+            "properties": {"city": {"type": "string"}, "unit": {"$ref": "#/$defs/Unit"}},
+            "required": ["city"],
+            "type": "object",
+        },
+    }
+    properties = {
+        "place": {"$ref": "#/$defs/Place"},
+        "unit": {"allOf": [{"$ref": "#/$defs/Unit"}], "default": "c", "title": "The unit"},
+        "more": {"items": {"$ref": "#/$defs/Place"}, "type": "array"},
+        "maybe": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}], "default": None},
+        "$ref": {"type": "string", "default": {"$ref": "kept"}},
+    }
+    unit = {"type": "string", "enum": ["c", "f"], "title": "Unit"}
+    place = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "unit": unit},
+        "required": ["city"],
+    }
+    expected = (
+        Parameter("place", place),
+        Parameter("unit", {**unit, "default": "c", "title": "The unit"}, False),
+        Parameter("more", {"type": "array", "items": place}, False),
+        Parameter("maybe", {"anyOf": [place, {"type": "null"}], "default": None}, False),
+        Parameter("$ref", {"type": "string", "default": {"$ref": "kept"}}, False),
+    )
+    schema = {"type": "object", "properties": properties, "required": ["place"], "$defs": definitions}
+    (tool,) = tools_from_json({"name": "f", "parameters": schema})
+    assert tool.parameters == expected
+    root = {"$ref": "#/definitions/a~1b%20c", "definitions": {"a/b c": {**schema}}, "$defs": definitions}
+    assert tools_from_json({"name": "f", "parameters": root})[0].parameters == expected
+    assert tools_from_json(tool_to_json(tool)) == (tool,)
+
+
+def _with_definitions(definitions: dict) -> dict:
+    return {
+        "name": "f",
+        "parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": definitions},
+    }
+
+
+@pytest.mark.parametrize(
+    ("definitions", "message"),
+    [
+        (
+            {"0": {"items": {"$ref": "#/$defs/0"}}},
+            r"parameter 'a': a schema that holds itself .#/\$defs/0 -> #/",
+        ),
+        ({"0": {"$ref": "#/$defs/1"}, "1": {"anyOf": [{"$ref": "#/$defs/0"}]}}, "holds itself"),
+        ({"1": {}}, r"'#/\$defs/0' does not lead to a schema"),
+        ({"0": {"$ref": "https://example.com/schema"}}, "does not lead to a schema"),
+        ({"0": {"$ref": "#"}}, "does not lead to a schema"),
+        ({str(i): {"items": {"$ref": f"#/$defs/{i + 1}"}} for i in range(50)}, "deeper than 32 levels"),
+        (
+            {str(i): {"properties": {k: {"$ref": f"#/$defs/{i + 1}"} for k in "xy"}} for i in range(30)} | {"30": {}},
+            "more than 1000 references",
+        ),
+    ],
+    ids=["itself", "cycle", "nowhere", "outside", "root", "deep", "doubling"],
+)
+def test_references_are_bounded(definitions: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        tools_from_json(_with_definitions(definitions))
+
+
+def test_tools_in_texts():
+    one, two = {"name": "f/g h", "description": "</tools> [1]"}, {"name": "g", "parameters": {"a": {"type": "int"}}}
+    wrapped = [{"type": "function", "function": tool} for tool in (one, two)]
+    expected = tools_from_json([one, two])
+    lines = "\n".join(map(json.dumps, wrapped))
+    for text in (
+        f'Use <tools></tools>.\n<tools>\n{lines}\n</tools>\nAnswer {{"name": <name>, "arguments": <object>}}',
+        f"Here are the tools: <tools> {json.dumps([one, two])} </tools>.",
+        f"<tools>{json.dumps(one)}, {json.dumps(two)}</tools>",
+        f"<tools>{json.dumps(one)}</tools> and <tools>{json.dumps(two)}</tools>",
+        f'Functions [f]:\n{json.dumps([one, two])}. Write {{"name": name, "parameters": {{}}}} like {{"a": [1]}}.',
+        f'{{"name": "f", "arguments": {{}}}}\n{json.dumps(wrapped[0], indent=4)}\n\n{json.dumps(two, indent=4)}\n\nHi',
+    ):
+        assert tools_from_text(text) == expected
+    for text in ("", "Use <tools> well.", '{"a": {"name": "f"}} [{"name": 5, "description": ""}]', '{"a": ' * 1_000):
+        assert tools_from_text(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('<tools>\n{"name": "f"}\nand g\n</tools>', "at character 22: expected JSON or </tools>, found 'and g"),
+        ("<tools>[{}]</tools>", "tool 0, field name"),
+        ('<tools>{"name": "f"}', "at character 20: expected JSON or </tools>, found ''"),
+        ('{"a" ' * 1_002, "more than 1000 places"),
+    ],
+)
+def test_tools_in_texts_that_cannot_be_read(text: str, message: str):
+    with pytest.raises(UserError, match=message):
+        tools_from_text(text)
 
 
 def test_signature():

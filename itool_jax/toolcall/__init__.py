@@ -4,7 +4,9 @@ from itool_jax.toolcall.compare import ABSENT, Comparison, ErrorKind, Slot, comp
 from itool_jax.toolcall.fragments import BOUNDARY_BYTES, FragmentScanner, fragment_ends
 from itool_jax.toolcall.literals import Unreadable, read_literal
 from itool_jax.toolcall.parse import parse_calls
-from itool_jax.toolcall.schema import signature, tool_to_json, tools_from_json
+from itool_jax.toolcall.schema import tool_to_json, tools_from_json
+from itool_jax.toolcall.signature import signature
+from itool_jax.toolcall.tools_text import tools_from_text
 from itool_jax.toolcall.types import CallStyle, Parameter, ParsedAnswer, Tool, ToolCall
 from itool_jax.toolcall.write import write_calls, write_literal
 
@@ -29,6 +31,7 @@ __all__ = [
     "slot_reward",
     "tool_to_json",
     "tools_from_json",
+    "tools_from_text",
     "write_calls",
     "write_literal",
 ]

@@ -1,15 +1,17 @@
-"""Tools from the JSON that data sources carry, back to JSON, and as one compact line."""
+"""Tools from the JSON that data sources carry, and back to JSON."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from itool_jax.errors import UserError
+from itool_jax.toolcall.references import References
+from itool_jax.toolcall.signature import signature
 from itool_jax.toolcall.types import Parameter, Tool
-from itool_jax.toolcall.write import write_key, write_literal, write_name
 
 _JSON_TYPES = {
     **dict.fromkeys(("string", "str", "text", "char"), "string"),
@@ -24,9 +26,6 @@ _FORMATS = {"date": "date", "datetime": "date-time", "time": "time", "email": "e
 _SCHEMA_KEYS = ("items", "additionalProperties", "not")
 _SCHEMA_LIST_KEYS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _MAX_DEPTH = 32
-_COMPACT_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "dict"}
-_PLAIN_WORD = re.compile(r"[^\W\d][\w-]*")
-_RESERVED_WORDS = {*_COMPACT_TYPES.values(), "any", "null", "None", "True", "False", "true", "false"}
 
 
 def tools_from_json(objs: Iterable[Any] | Mapping[str, Any]) -> tuple[Tool, ...]:
@@ -34,8 +33,9 @@ def tools_from_json(objs: Iterable[Any] | Mapping[str, Any]) -> tuple[Tool, ...]
 
     The parameters stand under `parameters`, `input_schema` or `inputSchema`, as a JSON-Schema object or as a plain
     mapping of names to schemas. Type names of Python and Java (`dict`, `str`, `List[int]`, "str, optional") become
-    JSON-Schema's, at every depth; a type unknown to it moves to `x-type`. Everything else of a schema is kept.
-    Raises UserError with the place of a description that cannot be read.
+    JSON-Schema's, at every depth; a type unknown to it moves to `x-type`. `$ref` into `$defs` or `definitions` is
+    replaced by what it points to, within the bounds of `references.References`, and an `allOf` of one by its part.
+    Everything else of a schema is kept. Raises UserError with the place of a description that cannot be read.
     """
     if isinstance(objs, Mapping):
         objs = [objs]
@@ -50,16 +50,6 @@ def tool_to_json(tool: Tool) -> dict[str, Any]:
     required = [parameter.name for parameter in tool.parameters if parameter.required]
     parameters = {"type": "object", "properties": properties, "required": required}
     return {"name": tool.name, "description": tool.description, "parameters": parameters}
-
-
-def signature(tool: Tool) -> str:
-    """The tool as one line: `name(city:str, days:int=3, unit:c|f="c", tags:[str], note?:str, spot:{x:float, y?:int})`.
-
-    A required parameter has no mark, an optional one `=default`, or `?` where it has no default. Types: str, int,
-    float, bool, null, any, dict, `[item]`, `{key:type}`, alternatives and enum values joined by `|`, enum strings
-    quoted where they are not plain words. Names are written as write_calls writes them.
-    """
-    return f"{write_name(tool.name)}({', '.join(map(_compact_parameter, tool.parameters))})"
 
 
 def _tool(obj: Any, where: str) -> Tool:
@@ -84,6 +74,8 @@ def _tool(obj: Any, where: str) -> Tool:
 
 
 def _parameters(schema: Mapping[str, Any], outer_required: Any, where: str) -> tuple[Parameter, ...]:
+    references = References(schema, where)
+    schema, _ = references.resolve(schema)
     is_schema = _is_object_schema(schema)
     properties = (schema.get("properties") or {}) if is_schema else schema
     if not isinstance(properties, Mapping):
@@ -102,7 +94,9 @@ def _parameters(schema: Mapping[str, Any], outer_required: Any, where: str) -> t
         if isinstance(field.get("required"), bool):
             needed = field["required"]
             field = {key: value for key, value in field.items() if key != "required"}
-        parameters.append(Parameter(name, _normal(field, 0), needed))
+        parameters.append(
+            Parameter(name, _normal(field, 0, replace(references, where=f"{where}, parameter {name!r}")), needed)
+        )
     return tuple(parameters)
 
 
@@ -122,10 +116,18 @@ def _needed_by_itself(field: Mapping[str, Any]) -> bool:
     return not optional and "default" not in field
 
 
-def _normal(schema: Any, depth: int) -> Any:
-    """The schema with JSON-Schema's type names at every depth; deeper than the bound it stays as it is."""
-    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+def _normal(schema: Any, depth: int, references: References) -> Any:
+    """The schema with JSON-Schema's type names and without references at every depth.
+
+    Deeper than the bound it stays as it is, but a reference may not lead there.
+    """
+    if not isinstance(schema, Mapping):
         return schema
+    if depth > _MAX_DEPTH:
+        if references.path:
+            raise UserError(f"{references.where}: references that lead deeper than {_MAX_DEPTH} levels.")
+        return schema
+    schema, references = references.resolve(schema)
     normal: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "type" and isinstance(value, str):
@@ -136,12 +138,13 @@ def _normal(schema: Any, depth: int) -> Any:
             normal[key] = value
     for key in _SCHEMA_KEYS:
         if key in normal:
-            normal[key] = _normal(normal[key], depth + 1)
+            normal[key] = _normal(normal[key], depth + 1, references)
     for key in _SCHEMA_LIST_KEYS:
         if isinstance(normal.get(key), list | tuple):
-            normal[key] = [_normal(part, depth + 1) for part in normal[key]]
+            normal[key] = [_normal(part, depth + 1, references) for part in normal[key]]
     if isinstance(normal.get("properties"), Mapping):
-        normal["properties"] = {name: _normal(part, depth + 1) for name, part in normal["properties"].items()}
+        properties = normal["properties"].items()
+        normal["properties"] = {name: _normal(part, depth + 1, references) for name, part in properties}
     return normal
 
 
@@ -174,44 +177,6 @@ def _split_arguments(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts if part.strip()]
-
-
-def _compact_parameter(parameter: Parameter) -> str:
-    text = write_key(parameter.name)
-    if parameter.required:
-        return f"{text}:{_compact_type(parameter.schema, 0)}"
-    if "default" not in parameter.schema:
-        return f"{text}?:{_compact_type(parameter.schema, 0)}"
-    return f"{text}:{_compact_type(parameter.schema, 0)}={write_literal(parameter.schema['default'])}"
-
-
-def _compact_type(schema: Any, depth: int) -> str:
-    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
-        return "any"
-    if isinstance(values := schema.get("enum"), list | tuple) and values:
-        return "|".join(map(_compact_value, values))
-    for key in ("anyOf", "oneOf"):
-        if isinstance(options := schema.get(key), list | tuple) and options:
-            return "|".join(dict.fromkeys(_compact_type(option, depth + 1) for option in options))
-    kind = schema.get("type")
-    if isinstance(kind, list | tuple) and kind:
-        return "|".join(_compact_type({**schema, "type": name}, depth + 1) for name in kind)
-    if kind == "array":
-        return f"[{_compact_type(schema.get('items'), depth + 1)}]"
-    if kind == "object" and isinstance(properties := schema.get("properties"), Mapping) and properties:
-        required = schema.get("required")
-        required = required if isinstance(required, list | tuple) else ()
-        fields = (
-            f"{write_key(name)}{'' if name in required else '?'}:{_compact_type(part, depth + 1)}"
-            for name, part in properties.items()
-        )
-        return "{" + ", ".join(fields) + "}"
-    return _COMPACT_TYPES.get(kind, kind) if isinstance(kind, str) else "any"
-
-
-def _compact_value(value: Any) -> str:
-    plain = isinstance(value, str) and _PLAIN_WORD.fullmatch(value) and value not in _RESERVED_WORDS
-    return value if plain else write_literal(value)
 
 
 def _text(value: Any) -> str:
