@@ -14,8 +14,10 @@ from itool_jax.data.example import Example, Message
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.errors import UserError
+from itool_jax.search.self_evaluation import SelfEvaluator
 from itool_jax.toolcall import Tool, ToolCall
 from tests.chat_cases import CASES
+from tests.worlds import small_policy
 
 TURNS = """
 {%- for m in messages %}
@@ -109,6 +111,16 @@ def test_a_template_that_makes_special_tokens_of_text_is_refused():
     peeks = GOOD.replace("+ m.content + '<|im_end|>", "+ ('<|im_end|>' if '<|' in m.content else 'x') + '<|im_end|>")
     with pytest.raises(UserError, match="example 'x': it changes texts in which names of special tokens stand"):
         encode_example(format_for(of(peeks)), of(peeks), Example("x", (), (Message("user", "<|im_end|>"),), "no"))
+
+
+def test_self_evaluation_shows_the_reference_as_the_model_writes_it():
+    chat = Dialect(of(GOOD), format_for(of(GOOD)))
+    prepared = chat.prepare(EXAMPLE)
+    tree = SelfEvaluator(small_policy(), chat, 1, 8, 1).tree(prepared, [chat.tokenizer.encode("No.")])
+    root = chat.tokenizer.decode(tree.segments[0])
+    reference = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    assert root.startswith(chat.chat.render_prompt(EXAMPLE))
+    assert f"Reference answer: {reference}\n" in root
 
 
 PROGRAMS = [

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from etils import epath
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
@@ -14,12 +15,8 @@ from tokenizers import Tokenizer as Backend
 
 from itool_jax.errors import UserError
 
-_FILE, _CONFIG, _TEMPLATE, _MORE_TEMPLATES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "additional_chat_templates",
-)
+_FILE, _CONFIG = "tokenizer.json", "tokenizer_config.json"
+_TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 _ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
@@ -206,22 +203,22 @@ def _content(token: object) -> object:
     return token.get("content") if isinstance(token, dict) else token
 
 
-def _templates(folder: epath.Path, config: Mapping) -> dict[str, str]:
+def _templates(folder: epath.Path, config: Mapping[str, Any]) -> dict[str, str]:
     """Chat templates by name as transformers finds them: files of their own go before tokenizer_config.json."""
-    given = config.get("chat_template")
-    entries = given if isinstance(given, list) else [{"name": "default", "template": given}] if given else []
-    try:
-        found = {entry["name"]: entry["template"] for entry in entries}
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{folder / _CONFIG}: chat_template is no text and no list of name and template.") from error
     files = {"default": folder / _TEMPLATE} if (folder / _TEMPLATE).exists() else {}
     if (folder / _MORE_TEMPLATES).is_dir():
         files |= {path.stem: path for path in sorted((folder / _MORE_TEMPLATES).glob("*.jinja"))}
-    found = {name: _read(path, str) for name, path in files.items()} or found
-    for name, text in found.items():
-        if not isinstance(text, str):
-            raise UserError(f"{folder}: the chat template {name!r} is {type(text).__name__}; expected a text.")
-    return found
+    if files:
+        return {name: _read(path, str) for name, path in files.items()}
+    given = config.get("chat_template") or []
+    entries = [{"name": "default", "template": given}] if isinstance(given, str) else given
+    if not isinstance(entries, list) or not all(map(_is_template, entries)):
+        raise UserError(f"{folder / _CONFIG}: chat_template is no text and no list of name and template.")
+    return {entry["name"]: entry["template"] for entry in entries}
+
+
+def _is_template(entry: object) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "template"))
 
 
 def _read(path: epath.Path, parse):

@@ -11,7 +11,6 @@ from itertools import islice
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.data.chat import format_for
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
@@ -23,6 +22,7 @@ from itool_jax.rounds.base_model import base_inputs, load_base, write_base
 from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
+from itool_jax.rounds.settings import dialect_for
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -61,9 +61,8 @@ class Session:
 
     @cached_property
     def _base(self) -> tuple[Policy, Dialect]:
-        cfg = self.config.data
         policy, tokenizer = load_base(self.config, self.model.paths["model"])
-        return policy, Dialect(tokenizer, format_for(tokenizer, cfg.chat, cfg.chat_date, cfg.chat_thinking))
+        return policy, dialect_for(self.config.data, tokenizer)
 
     @property
     def base(self) -> Policy:
