@@ -16,7 +16,7 @@ from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.toolcall import CallStyle, ToolCall, compare, parse_calls, write_calls
 
-_MOST_STARTS = 16
+_START, _MOST_STARTS = re.compile(r"[\[{<]"), 16
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ def encode_example(chat: ChatFormat, tokenizer: Tokenizer, example: Example) -> 
     head, header, rest = prompt[:shared], prompt[shared:], whole[shared:]
     if not _begins(rest, header):
         raise broken_prefix(chat.name, example, _text(header), _text(rest))
-    asked, ids = encode_segments(tokenizer, header), encode_segments(tokenizer, rest)
+    end = Segment(chat.end_of_turn, special=True)
+    if end not in rest:
+        raise UserError(f"chat format {chat.name}: {chat.end_of_turn} does not end the answer of {example.id!r}.")
+    turn = rest[: rest.index(end) + 1]
+    asked, ids = encode_segments(tokenizer, header), encode_segments(tokenizer, turn)
     if ids[: len(asked)] == asked:
         answer = ids[len(asked) :]
     else:
-        answer = encode_segments(tokenizer, (Segment(rest[0].text[len(_text(header)) :]), *rest[1:]))
-    end = tokenizer.special_id(chat.end_of_turn)
-    if end not in answer:
-        raise UserError(f"chat format {chat.name}: {chat.end_of_turn} does not end the answer of {example.id!r}.")
-    turn = rest[: rest.index(Segment(chat.end_of_turn, special=True))]
-    _check_calls(chat, example, _text(turn)[len(_text(header)) :])
-    return encode_segments(tokenizer, head) + asked, answer[: answer.index(end) + 1]
+        answer = encode_segments(tokenizer, (Segment(turn[0].text[len(_text(header)) :]), *turn[1:]))
+    _check_calls(chat, example, _text(turn[:-1])[len(_text(header)) :])
+    return encode_segments(tokenizer, head) + asked, answer
 
 
 def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment]) -> list[int]:
@@ -138,7 +138,7 @@ def prose_before_calls(content: str, calls: Sequence[ToolCall]) -> str:
     end = content.find(write_calls(calls))
     if end < 0:  # not as write_calls has it: where what opens a call may stand, and the rest makes these calls
         thought = content.rfind("</think>") + 1
-        starts = (match.start() for match in re.compile(r"[\[{<]").finditer(content, thought))
+        starts = (match.start() for match in _START.finditer(content, thought))
         end = next((i for i in islice(starts, _MOST_STARTS) if parse_calls(content[i:]).calls == tuple(calls)), 0)
     return content[:end].partition("```")[0].strip()
 
@@ -162,8 +162,8 @@ def _begins(rest: Segments, header: Segments) -> bool:
     """Whether `rest` begins with `header`, what of a prompt is not shared: nothing, or the beginning of a text."""
     if not header:
         return True
-    (own, *more), first = header, rest[0] if rest else Segment("", special=True)
-    return not (more or own.special or first.special) and first.text.startswith(own.text)
+    own, first = header[0], rest[0] if rest else Segment("", special=True)
+    return len(header) == 1 and not own.special and not first.special and first.text.startswith(own.text)
 
 
 def _text(segments: Sequence[Segment]) -> str:

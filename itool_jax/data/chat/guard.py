@@ -8,7 +8,7 @@ Without the disguise it must read as the plain rendering does, so that the templ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,7 @@ def guarded_segments(conversation: Any, render: Callable[[Any], str], names: fro
     """
     plain = render(conversation)
     name, initial = _patterns(names)
-    if not any(initial.search(text) for text in _texts(conversation)):
+    if not _any_text(conversation, initial):
         return _cut(plain, name, {})
     free = (chr(code) for code in _PRIVATE_USE if chr(code) not in plain)
     disguise = dict(zip(sorted({text[0] for text in names}), free, strict=False))
@@ -67,16 +67,13 @@ def _cut(rendered: str, name: re.Pattern[str], undisguise: Mapping[int, str]) ->
     return (*segments, Segment(rendered[start:].translate(undisguise)))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _any_text(value: Any, found: re.Pattern[str]) -> bool:
+    """Whether the pattern is found in any text of a JSON value, keys of objects too."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
+        return found.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(_any_text(key, found) or _any_text(item, found) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(_any_text(item, found) for item in value)
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
