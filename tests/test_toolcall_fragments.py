@@ -31,7 +31,7 @@ GOLDEN = [
     '<function=f>{|"a": 1,| "b": [2, 3]}|</function>',
     "<tool_call>\n<function=f>\n<parameter=a>\n1, 2\n|</parameter>\n</function>\n</tool_call>",
     '[TOOL_CALLS]f{|"a": 1,| "b": {"c": 2}}|[TOOL_CALLS]g{|}',
-    "a < b and <c> d\n|next",
+    "a < b and <c> d\n|See [1]\n|\n<br>\n\nnext\n|<\n|So",
     "Which city? |Or zip (5 digits)! |It is 3. 5 of [them]. |So:\n|\n[f(|x=1)|]| Bye",
     "[f(|a=1,| b=",
     "[f(|a=1]| then. |More",

@@ -1,14 +1,11 @@
-"""parse_calls and write_calls: golden answers of the forms models use, round trips, prose, damage, time."""
-
-import time
-import tracemalloc
+"""parse_calls and write_calls: golden answers of the forms models use, round trips, prose."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itool_jax.toolcall import ParsedAnswer, ToolCall, compare, parse_calls, slot_reward, tools_from_json, write_calls
-from tests.toolcall_cases import CALLS, damaged_answers, hostile_answers
+from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls, write_calls
+from tests.toolcall_cases import CALLS
 
 F = ToolCall("f", {"a": 1})
 G = ToolCall("g")
@@ -147,16 +144,6 @@ def test_values_keep_their_types():
     assert repr(list(parse_calls(text).calls[0].arguments.values())) == "[1, 1.0, True, -0.0, 1000, 5, 0.5, 5.0]"
 
 
-@given(CALLS)
-def test_written_calls_are_read_back(calls: list[ToolCall]):
-    text = write_calls(calls)
-    text.encode()
-    assert "\n" not in text
-    answer = parse_calls(text)
-    assert answer.kind == ("calls" if calls else "prose")
-    assert repr(answer.calls) == repr(tuple(calls))
-
-
 @given(CALLS.filter(bool), st.sampled_from(["{}", "```\n{}\n```", "<tool_call>{}</tool_call>", "So: {} (done)."]))
 def test_written_calls_are_read_back_in_their_wrappings(calls: list[ToolCall], wrapping: str):
     named = [ToolCall("f", call.arguments) for call in calls]
@@ -188,63 +175,3 @@ def test_any_text_gets_an_answer(text: str):
     answer = parse_calls(text)
     assert (answer.kind == "calls") == bool(answer.calls)
     assert 0 <= answer.position <= len(text)
-
-
-EXPECTED = [ToolCall("f", {"a": 1, "b": [1, {"c": None}]}), ToolCall("get_weather", {"city": "Paris", "days": 3})]
-TOOLS = tools_from_json(
-    [
-        {"name": "f", "parameters": {"a": {"type": "int"}, "b": {"type": "list", "items": {"type": "int"}}}},
-        {"name": "get_weather", "parameters": {"city": {"type": "str"}, "days": {"type": "int", "default": 3}}},
-    ]
-)
-
-
-def _fuzz(count: int, seed: int) -> None:
-    kinds = {"calls": 0, "prose": 0, "malformed": 0}
-    for text in damaged_answers(count, seed):
-        started = time.process_time()
-        answer = parse_calls(text)
-        spent = time.process_time() - started
-        assert spent < 0.05 + len(text) * 5e-7, (spent, text[:200])
-        kinds[answer.kind] += 1
-        assert 0 <= slot_reward(compare(answer, EXPECTED, TOOLS)) <= 1
-        if answer.calls:
-            assert parse_calls(write_calls(answer.calls)).calls == answer.calls, text
-    assert min(kinds.values()) > count / 50, kinds
-
-
-def test_damaged_answers():
-    _fuzz(10_000, seed=0)
-
-
-@pytest.mark.slow
-def test_a_million_damaged_answers_in_bounded_memory():
-    _fuzz(1_000, seed=1)
-    tracemalloc.start()
-    try:
-        _fuzz(20_000, seed=2)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 32 * 2**20
-    _fuzz(1_000_000, seed=3)
-
-
-def test_hostile_answers_take_linear_time():
-    slow = {}
-    for name, text in hostile_answers(100_000).items():
-        spent = []
-        for _ in range(3):
-            started = time.process_time()
-            parse_calls(text)
-            spent.append(time.process_time() - started)
-            if spent[-1] < 0.05:
-                break
-        else:
-            slow[name] = min(spent)
-    assert not slow
-
-
-def test_a_megabyte_string():
-    text = "x" * 1_000_000
-    assert parse_calls(write_calls([ToolCall("f", {"a": text})])).calls[0].arguments["a"] == text

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itool_jax.toolcall import CallStyle, ParsedAnswer, ToolCall, fragment_ends, parse_calls, write_calls
-from itool_jax.toolcall.prefix import parse_prefix
+from itool_jax.toolcall.prefix import open_brackets, parse_prefix
 from tests.toolcall_cases import CALLS, NAMED_CALLS
 
 STYLES: tuple[CallStyle, ...] = get_args(CallStyle)
@@ -44,6 +44,7 @@ def test_json_styles_are_read_back(calls: list[ToolCall], style: CallStyle):
 def _reads_back(calls: list[ToolCall], style: CallStyle) -> None:
     text = write_calls(calls, style)
     text.encode()
+    assert "\n" not in text or style == "hermes"
     for given_style in (style, None):
         answer = parse_calls(text, given_style)
         assert answer.kind == ("calls" if calls else "prose")
@@ -100,6 +101,14 @@ def test_a_prefix_in_each_style_says_what_was_written_so_far():
         counts = [(len(p.calls), sum(len(call.arguments) for call in p.calls)) for p in said]
         assert counts == sorted(counts)
         assert (1, 1) in counts
+
+
+def test_brackets_and_apostrophes_in_reasoning_are_not_open():
+    text = '<think>\nThe user\'s (or [f(\n</think>\n\n<tool_call>\n{"name": "f", "arguments": {"a": 1,'
+    assert open_brackets(text) == "{{"
+    assert parse_prefix(text, "hermes").calls == (ToolCall("f", {"a": 1}),)
+    assert open_brackets("<think>\nThe [f(") == ""
+    assert parse_prefix("<think>\nThe [f(").kind == "prose"
 
 
 @pytest.mark.parametrize("style", JSON_STYLES)

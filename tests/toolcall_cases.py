@@ -41,38 +41,33 @@ ANSWERS = [
     "<think>Which one? [f()]</think>\n\nWhich city (and date) do you mean? I know 3 of them [1].",
     "API-Request: [AddMeeting(attendees=\"['John']\", time='14:00')]",
     '<|python_tag|>brave_search.call(query="x")',
+    '{"name": "f", "parameters": {"a": 1, "b": [1, {"c": null}]}}; {"name": "g", "parameters": {}}',
+    '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris", "days": 3}}\n</tool_call>',
+    "Is it [f()]?\n</think>\n\n<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>",
+    '<function=f>{"a": 1}</function>',
+    '[TOOL_CALLS]f{"a": 1}[TOOL_CALLS]g[ARGS]{}',
 ]
 _SPLINTERS = [
     *"()[]{}\"'\\,=:;.`<>|\n\r\t\0 _-+0159eEaTNx",
-    *(
-        "\ud800",
-        "\udc00",
-        "é",
-        "日",
-        "\U0001f600",
-        "\u2028",
-        "\\u",
-        "\\ud83d",
-        "\\x",
-        "\\N{DASH}",
-        "True",
-        "null",
-        "nan",
-    ),
-    *(
-        "[[",
-        "(((",
-        '{"name": "f", "arguments": {',
-        "<tool_call>",
-        "</tool_call>",
-        "```",
-        "[f(",
-        "f(a=",
-        "9" * 40,
-        '"""',
-    ),
-    *("<think>", "[TOOL_CALLS]", '{"name":', "1e999", "0x1F", "a=1, a=1", "**", "lambda: 0", "__import__('os')"),
+    *("\ud800", "\udc00", "é", "日", "\U0001f600", "\u2028", "\\u", "\\ud83d", "\\x", "\\N{DASH}"),
+    *("True", "null", "nan", "9" * 40, "1e999", "0x1F", '"""', "**", "lambda: 0", "__import__('os')"),
+    *("[[", "(((", "[f(", "f(a=", "a=1, a=1", '{"name":', '{"name": "f", "arguments": {', "f{", "[f()", "f(),"),
+    *("```", "<think>", "</think>", "</think>\n", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[TOOL_CALLS]f{"),
+    *("<function=f>", "</function>", "<parameter=a>", "</parameter>", "[ARGS]", "<|python_tag|>", "<|", "; "),
 ]
+
+
+_HOSTILE_UNITS = [
+    *("[f(a=1)] ", "1,", '"\\n",', "\\n", "f(\n", "`a", '["a', '["\\"', "(a", "[a (b) c", "a ", "a."),
+    *("[\n", "[ {", "{ "),
+    *('{"name": "f", "arguments": {}}; ', '"a": {', '{"name": "', '{"arguments": ', "```json\n", "a</think>"),
+    *('<tool_call>{"name": "f"}', '<tool_call>{"name": "f"}</tool_call>\n', "<function=f>{}", "[TOOL_CALLS]f{}"),
+    *("<function=", "<parameter=a>1</parameter>", "<function=f><parameter=", "<think>\n"),
+]
+_HOSTILE_OPENINGS = (
+    *("[f(a=", "[f(", '[f(a="', "[", "{", '{"name": "f", "arguments": ', "<tool_call>", "Well, [f(a=", "<think>"),
+    *("<function=f>", "<function=f><parameter=a>", "[TOOL_CALLS]", "<|python_tag|>", "```\n"),
+)
 
 
 def damaged_answers(count: int, seed: int) -> Iterator[str]:
@@ -100,26 +95,15 @@ def hostile_answers(size: int) -> dict[str, str]:
     def repeat(unit: str) -> str:
         return unit * (size // len(unit) + 1)
 
-    units = [
-        *_SPLINTERS,
-        "[f()",
-        "f(),",
-        "[f(a=1)] ",
-        "1,",
-        '"\\n",',
-        "\\n",
-        "f(\n",
-        "`a",
-        '["a',
-        '["\\"',
-        "(a",
-        "[a (b) c",
-        "a ",
-    ]
+    units = [*_SPLINTERS, *_HOSTILE_UNITS]
     cases = {f"repeated {unit!a}": repeat(unit) for unit in units}
-    for opening in ("[f(a=", "[f(", '[f(a="', "[", "{", '{"name": "f", "arguments": ', "<tool_call>", "Well, [f(a="):
+    for opening in _HOSTILE_OPENINGS:
         cases |= {f"{opening!a} and repeated {unit!a}": opening + repeat(unit) for unit in units}
     cases["arguments in a string"] = json.dumps({"name": "f", "arguments": json.dumps({"a": list(range(size // 7))})})
     cases["a long string"] = '[f(a="' + "x" * size + '")]'
     cases["a string of escapes"] = '[f(a="' + "\\u00e9" * (size // 6) + '")]'
+    cases["a long parameter"] = f"<function=f><parameter=a>[{'1,' * (size // 2)}]</parameter></function>"
+    cases["parameters that are nearly lists"] = "<function=f>" + "<parameter=a>[1 2]</parameter>" * (size // 30)
+    cases["many calls"] = "[" + "f(a=1), " * (size // 8) + "]"
+    cases["many long calls"] = "[" + ", ".join([f"f(a={[0] * (size // 800)})"] * 250) + "]"
     return cases

@@ -59,7 +59,7 @@ class FragmentScanner:
     json    `stack` holds the open brackets; `arguments_at` is its length at the arguments object, 0 outside
 
     `blank` says that nothing but spaces, commas and closing brackets came since the last cut. `line` is what the line
-    of prose holds so far; after `<function=f>` it is "function".
+    of prose holds so far; after tags it is "tag", or "function" if one was `<function=f>`, also on the next line.
     """
 
     def __init__(self) -> None:
@@ -134,11 +134,11 @@ class FragmentScanner:
         return byte in _SPACES and last in _SENTENCE_ENDS and not (last == _POINT and before in _DIGITS)
 
     def _end_line(self) -> bool:
-        ends = not self.blank and self.line not in ("empty", "tag", "function")
         self.expects_name, self.name_length = True, 0
-        if self.line != "function":
-            self.line = "empty"
-        return ends
+        if self.line in ("tag", "function"):
+            return False
+        self.line = "empty"
+        return not self.blank
 
     def _extend_line(self, byte: int) -> None:
         if self.line in ("in tag", "in function"):

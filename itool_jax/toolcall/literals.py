@@ -54,6 +54,7 @@ class LiteralReader:
         return self.text[position : position + 1]
 
     def count_value(self, position: int) -> None:
+        """Counts one value towards MAX_VALUES."""
         self.values += 1
         if self.values > MAX_VALUES:
             raise Unreadable(f"more than {MAX_VALUES} values", position)
