@@ -27,7 +27,7 @@ CHOICES = {
     "data.source": (
         *("toolworld", "toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl"),
     ),
-    "data.chat": ("compact", "chatml"),
+    "data.chat": ("auto", "template", "chatml", "compact"),
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
     "round.prefer.loss": ("simpo", "dpo"),
@@ -131,7 +131,9 @@ def _data() -> ConfigDict:
             "limit": 0,  # training examples to take, by a seeded choice; 0 is all
             "decontaminate": 0.0,  # leave out training examples that share this much with a held-out one; 0: none
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
-            "chat": "compact",  # how a conversation is written as text: compact signatures, or ChatML with JSON schemas
+            "chat": "auto",  # how conversations are written: by the model's template, our chatml or compact; auto fits
+            "chat_date": "2024-07-26",  # what a template takes for today; Llama 3's tells the model
+            "chat_thinking": False,  # whether a template that knows `enable_thinking` (Qwen3's) lets the model reason
             "augment": {  # new training examples made of this share of the old ones, by kind: itool_jax.data.augment
                 "seed": 0,
                 "function_names": 0.0,  # candidates named at random; in chat formats that show descriptions

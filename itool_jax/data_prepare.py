@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from itool_jax.config_loading import config_to_json, load_config
-from itool_jax.data.chat import chat_format
-from itool_jax.data.prepared import Dialect, Prepared
+from itool_jax.data.prepared import Prepared
 from itool_jax.data.store_writer import write_store
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import tokenizer_of
-from itool_jax.rounds.inputs import stream_training_examples
+from itool_jax.rounds.inputs import check_masks, stream_training_examples
 from itool_jax.rounds.run_directory import digest_of
+from itool_jax.rounds.settings import dialect_for
 
 
 def prepare(config: str, overrides: Sequence[str], out: str) -> int:
@@ -22,8 +22,8 @@ def prepare(config: str, overrides: Sequence[str], out: str) -> int:
     cfg = load_config(config, overrides)
     with cfg.unlocked():
         cfg.data.prepared = ""
-    chat = chat_format(cfg.data.chat)
-    dialect = Dialect(tokenizer_of(cfg, stream_training_examples(cfg, lambda _: None)), chat)
+    dialect = dialect_for(cfg.data, tokenizer_of(cfg, stream_training_examples(cfg, lambda _: None)))
+    check_masks(cfg, dialect.chat)
     digest = digest_of({"data": config_to_json(cfg)["data"], "seed": cfg.seed})
     with progress(f"Preparing {out}", unit="examples") as bar:
 

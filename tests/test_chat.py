@@ -5,7 +5,15 @@ from functools import lru_cache
 import pytest
 from tokenizers import Tokenizer as Backend
 
-from itool_jax.data.chat import CHATML, CHATML_INSTRUCTION, COMPACT, chat_format, encode_answer, encode_prompt
+from itool_jax.data.chat import (
+    CHATML,
+    CHATML_INSTRUCTION,
+    COMPACT,
+    chat_format,
+    encode_example,
+    encode_prompt,
+    format_for,
+)
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.data.toolworld import ToolWorld
@@ -101,14 +109,41 @@ def test_content_cannot_become_a_special_token(chat, role):
         return [i for i in ids if i in tokenizer().special_ids]
 
     assert special(evil) == special("plain")
-    answer = encode_answer(chat, tokenizer(), evil)
+    _, answer = encode_example(chat, tokenizer(), Example("x", (), (Message("user", "x"),), evil))
     assert [i for i in answer if i in tokenizer().special_ids] == [tokenizer().special_id(chat.end_of_turn)]
 
 
 @pytest.mark.parametrize("chat", [COMPACT, CHATML])
-def test_answer_ids(chat):
-    ids = encode_answer(chat, tokenizer(), EXAMPLE.answer)
-    assert ids == [*tokenizer().encode("[stop()]"), tokenizer().special_id(chat.end_of_turn)]
+def test_prompt_and_answer_are_the_conversation_cut_in_two(chat):
+    prompt, answer = encode_example(chat, tokenizer(), EXAMPLE)
+    assert prompt == encode_prompt(chat, tokenizer(), EXAMPLE)
+    assert answer == [*tokenizer().encode("[stop()]"), tokenizer().special_id(chat.end_of_turn)]
+    whole = "".join(segment.text for segment in chat.conversation(EXAMPLE))
+    assert whole.startswith(f"{chat.render_prompt(EXAMPLE)}[stop()]{chat.end_of_turn}")
+
+
+def test_a_token_over_the_end_of_the_prompt_is_split():
+    """A vocabulary trained on text in which a line break and a bracket always stand together has them as one token."""
+    own = train_bpe(["a\n[b"] * 50, 259, (*CHATML.special_tokens,), CHATML.end_of_turn)
+    assert len(own.encode("assistant\n[")) == len(own.encode("assistant\n"))
+    prompt, answer = encode_example(CHATML, own, EXAMPLE)
+    assert prompt == encode_prompt(CHATML, own, EXAMPLE)
+    assert own.decode(answer) == "[stop()]"
+
+
+@pytest.mark.parametrize("chat", [COMPACT, CHATML])
+def test_calls_of_other_forms_are_written_in_the_style_of_the_format(chat):
+    call = ToolCall("get_weather", {"city": "Köln"})
+    for text, prose in (
+        ('{"name": "get_weather", "arguments": {"city": "Köln"}}', ""),
+        ('Sure: <tool_call>{"name": "get_weather", "arguments": {"city": "Köln"}}</tool_call>', "Sure:\n"),
+        ('Sure.\n```python\n[get_weather(city = "Köln")]\n```', "Sure.\n"),
+        ('Well [get_weather(city="Köln")]', None),
+    ):
+        example = Example("x", TOOLS, (Message("user", "Hi"),), text, (call,))
+        _, answer = encode_example(chat, tokenizer(), example)
+        written = text if prose is None else f'{prose}[get_weather(city="Köln")]'
+        assert tokenizer().decode(answer[:-1]) == written
 
 
 def test_chatml_ids_equal_those_of_a_real_tokenizer_reading_the_text():
@@ -119,10 +154,26 @@ def test_chatml_ids_equal_those_of_a_real_tokenizer_reading_the_text():
         assert encode_prompt(CHATML, ours, example) == theirs.encode(text, add_special_tokens=False).ids
 
 
-def test_unknown_format_and_missing_special_tokens_are_errors():
-    assert chat_format("compact") is COMPACT
-    with pytest.raises(UserError, match="unknown chat format 'chatlm'; known are compact, chatml"):
+def test_formats_by_name_and_the_one_that_goes_with_a_tokenizer():
+    assert chat_format("compact") is chat_format("auto") is COMPACT
+    with pytest.raises(UserError, match="unknown chat format 'chatlm'; known are auto, template, compact, chatml"):
         chat_format("chatlm")
+    with pytest.raises(UserError, match=r'"template" is the tokenizer\'s own.*config\.model\.checkpoint'):
+        chat_format("template")
+    special = {"chatml": CHATML.special_tokens, "compact": COMPACT.special_tokens}
+    own = {name: train_bpe(["abc"] * 3, 258 + len(tokens), tokens, tokens[-1]) for name, tokens in special.items()}
+    assert format_for(own["compact"]) is COMPACT
+    assert format_for(own["chatml"]) is CHATML
+    assert format_for(tokenizer(), "compact") is COMPACT
+    with pytest.raises(UserError, match=r"has no special token '<\|tools\|>'"):
+        format_for(own["chatml"], "compact")
+    with pytest.raises(UserError, match=r"no chat template.*choose config.data.chat="):
+        format_for(own["chatml"], "template")
+    with pytest.raises(UserError, match=r"no chat format goes with the tokenizer.*\(it has <\|x\|>\)"):
+        format_for(train_bpe(["abc"] * 3, 259, ("<|x|>",), "<|x|>"))
+
+
+def test_a_missing_special_token_is_an_error():
     poor = train_bpe([COMPACT.render_prompt(EXAMPLE)] * 3, 270, ("<|end|>",), "<|end|>")
     with pytest.raises(UserError, match=r"no special token '<\|tools\|>'"):
         encode_prompt(COMPACT, poor, EXAMPLE)

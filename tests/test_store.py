@@ -159,7 +159,7 @@ def test_another_tokenizer_or_chat_format_is_refused(store):
 
 def test_a_chat_format_that_writes_otherwise_today_is_refused(store):
     ours = dialect()
-    changed = replace(ours.chat, segments=lambda example: ours.chat.segments(example)[1:])
+    changed = replace(ours.chat, write=lambda example, answered: ours.chat.write(example, answered)[1:])
     with pytest.raises(UserError, match="written by another version"):
         PreparedStore(store, Dialect(ours.tokenizer, changed))
 

@@ -45,6 +45,17 @@ def test_real_tokenizers_give_exact_bytes(name):
     assert not tokenizer.special_ids & set(ids)
 
 
+@pytest.mark.parametrize("name", ["tok_llama3", "tok_qwen2_5", "tok_qwen3"])
+def test_token_bytes_on_real_text_are_what_transformers_decodes(name):
+    """Conversations with JSON, Chinese and special tokens; every token by its bytes, against the decoder of HF."""
+    files = ["glaive_demo/glaive_toolcall_zh_demo.json", "toolace_subset/toolace_100_sharegpt_fixed.json"]
+    text = "".join(asset(file).read_text()[:40_000] for file in files) + "".join(sorted(real(name).special_names))
+    theirs = Backend.from_file(str(asset(name) / "tokenizer.json"))
+    ids = theirs.encode(text, add_special_tokens=False).ids
+    assert real(name).special_ids <= set(ids)
+    assert b"".join(map(real(name).token_bytes, ids)).decode() == theirs.decode(ids, skip_special_tokens=False) == text
+
+
 def test_a_character_may_be_split_over_tokens():
     tokenizer = small()
     ids = tokenizer.encode("👩")
@@ -100,6 +111,42 @@ def test_save_and_load(tmp_path):
     assert theirs.eos_token_id == 1
 
 
+def test_templates_are_found_where_transformers_looks(tmp_path):
+    small().save(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert Tokenizer.load(tmp_path).templates == {}
+
+    def found(**more) -> dict:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | more))
+        theirs = AutoTokenizer.from_pretrained(tmp_path).chat_template
+        assert Tokenizer.load(tmp_path).templates == (theirs if isinstance(theirs, dict) else {"default": theirs})
+        return Tokenizer.load(tmp_path).templates
+
+    assert found(chat_template="one") == {"default": "one"}
+    named = [{"name": "default", "template": "one"}, {"name": "tool_use", "template": "two"}]
+    assert found(chat_template=named) == {"default": "one", "tool_use": "two"}
+    (tmp_path / "chat_template.jinja").write_text("file")
+    assert found(chat_template="one") == {"default": "file"}
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tool_use.jinja").write_text("more")
+    assert found() == {"default": "file", "tool_use": "more"}
+
+    loaded = Tokenizer.load(tmp_path)
+    loaded.save(tmp_path / "again")
+    assert Tokenizer.load(tmp_path / "again").templates == loaded.templates
+
+
+def test_special_tokens_keep_the_roles_that_templates_ask_for(tmp_path):
+    small().save(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    config |= {"bos_token": {"content": "<|user|>"}, "unk_token": None}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    roles = {"bos_token": "<|user|>", "eos_token": "<|end|>"}
+    assert Tokenizer.load(tmp_path).roles == roles
+    Tokenizer.load(tmp_path).save(tmp_path / "again")
+    assert Tokenizer.load(tmp_path / "again").roles == roles
+
+
 def test_truncation_and_padding_of_a_file_are_ignored(tmp_path):
     small().save(tmp_path)
     state = json.loads((tmp_path / "tokenizer.json").read_text())
@@ -138,6 +185,14 @@ def test_errors_for_people(tmp_path):
     with pytest.raises(UserError, match="no tokenizer file"):
         Tokenizer.load(tmp_path)
     small().save(tmp_path)
+    for config, message in (
+        ("[]", "expected a JSON object, found list"),
+        ('{"eos_token": "<|end|>", "chat_template": [1]}', "no text and no list of name and template"),
+        ('{"eos_token": "<|end|>", "chat_template": {"a": 1}}', "no text and no list of name and template"),
+    ):
+        (tmp_path / "tokenizer_config.json").write_text(config)
+        with pytest.raises(UserError, match=message):
+            Tokenizer.load(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(UserError, match="names no eos_token"):
         Tokenizer.load(tmp_path)

@@ -12,10 +12,11 @@ from itertools import combinations
 
 import pytest
 
-from itool_jax.data.chat import COMPACT, encode_answer, encode_prompt
+from itool_jax.data.chat import COMPACT
 from itool_jax.data.difficulty import DIFFICULTIES, difficulty
 from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import example_to_json
+from itool_jax.data.prepared import Dialect
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld, split_of
 from itool_jax.data.toolworld.domains import RIVALS, TRAIN, UNSEEN
@@ -280,8 +281,8 @@ def test_prompts_and_answers_fit_a_row_of_256_tokens():
     tokenizer = train_bpe(texts, 768, COMPACT.special_tokens, COMPACT.end_of_turn)
     for tools, split in (("train", "heldout"), ("unseen", "heldout")):
         examples = list(ToolWorld(4, split, tools).examples("hard", 300))
-        prompts = [len(encode_prompt(COMPACT, tokenizer, example)) for example in examples]
-        answers = [len(encode_answer(COMPACT, tokenizer, example.answer)) for example in examples]
+        prepared = [Dialect(tokenizer, COMPACT).prepare(example) for example in examples]
+        prompts, answers = [len(p.prompt) for p in prepared], [len(p.answer) for p in prepared]
         fit = [prompt + answer <= 256 for prompt, answer in zip(prompts, answers, strict=True)]
         assert sum(fit) / len(fit) >= 0.97
         assert 120 < sum(prompts) / len(prompts) < 200

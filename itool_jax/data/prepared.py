@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from itool_jax.data.chat import ChatFormat, encode_answer, encode_prompt
+from itool_jax.data.chat import ChatFormat, encode_example
 from itool_jax.data.example import Example
 from itool_jax.data.tokenizer import Tokenizer
+from itool_jax.toolcall import CallStyle
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,26 @@ class Dialect:
     tokenizer: Tokenizer
     chat: ChatFormat
 
-    @property
+    @cached_property
     def end_of_turn(self) -> int:
         return self.tokenizer.special_id(self.chat.end_of_turn)
 
+    @property
+    def call_style(self) -> CallStyle:
+        """How the model is taught to write calls; `parse_calls` reads it with and without this name."""
+        return self.chat.call_style
+
     def prepare(self, example: Example) -> Prepared:
-        prompt = encode_prompt(self.chat, self.tokenizer, example)
-        return Prepared(example, tuple(prompt), tuple(encode_answer(self.chat, self.tokenizer, example.answer)))
+        """The example's token ids; raises UserError where the chat format cannot write it."""
+        prompt, answer = encode_example(self.chat, self.tokenizer, example)
+        return Prepared(example, tuple(prompt), tuple(answer))
 
     def text(self, answer: Iterable[int]) -> str:
-        """Text of sampled answer ids, without the end-of-turn token that closes them."""
-        return self.tokenizer.decode(answer)
+        """Text of answer ids, sampled ones too, without the end-of-turn tokens that close them."""
+        ids = list(answer)
+        while ids and ids[-1] == self.end_of_turn:
+            ids.pop()
+        return self.tokenizer.decode(ids)
 
 
 def prepare_all(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from etils import epath
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
@@ -15,6 +16,8 @@ from tokenizers import Tokenizer as Backend
 from itool_jax.errors import UserError
 
 _FILE, _CONFIG = "tokenizer.json", "tokenizer_config.json"
+_TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
+_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
 class Tokenizer:
@@ -24,8 +27,18 @@ class Tokenizer:
     added, truncated or padded. Special tokens go in by id only (`special_id`).
     """
 
-    def __init__(self, backend: Backend, end_of_turn: str):
-        """Wraps a private copy of a byte-level `backend`; `end_of_turn` names the special token that closes a turn."""
+    def __init__(
+        self,
+        backend: Backend,
+        end_of_turn: str,
+        templates: Mapping[str, str] | None = None,
+        roles: Mapping[str, str] | None = None,
+    ):
+        """Wraps a private copy of a byte-level `backend`; `end_of_turn` names the special token that closes a turn.
+
+        `templates` are the model's own chat templates (Jinja) by name, "default" and perhaps "tool_use"; `roles` the
+        names of special tokens that templates ask for, such as bos_token.
+        """
         self._json = backend.to_str()
         if not _is_byte_level(json.loads(self._json)):
             raise UserError("the tokenizer has no ByteLevel decoder; only byte-level BPE tokenizers are supported.")
@@ -35,6 +48,8 @@ class Tokenizer:
         self._backend.encode_special_tokens = True
         self.end_of_turn = end_of_turn
         self.end_of_turn_id = self.special_id(end_of_turn)
+        self.templates = dict(templates or {})
+        self.roles = {**(roles or {}), "eos_token": end_of_turn}
 
     def encode(self, text: str) -> list[int]:
         return self._backend.encode(text, add_special_tokens=False).ids
@@ -72,6 +87,10 @@ class Tokenizer:
     def special_ids(self) -> frozenset[int]:
         return frozenset(self._special.values())
 
+    @property
+    def special_names(self) -> frozenset[str]:
+        return frozenset(self._special)
+
     @cached_property
     def vocab_size(self) -> int:
         """One past the highest token id."""
@@ -88,9 +107,12 @@ class Tokenizer:
         target.mkdir(parents=True, exist_ok=True)
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "eos_token": self.end_of_turn,
+            **self.roles,
             "clean_up_tokenization_spaces": False,
         }
+        if self.templates:
+            named = [{"name": name, "template": text} for name, text in self.templates.items()]
+            config["chat_template"] = self.templates["default"] if set(self.templates) == {"default"} else named
         (target / _FILE).write_text(self._json)
         (target / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
@@ -99,12 +121,12 @@ class Tokenizer:
         """Reads a folder in transformers' layout; `end_of_turn` defaults to the `eos_token` of its config."""
         source = epath.Path(folder)
         backend = _read(source / _FILE, Backend.from_str)
+        config = _read(source / _CONFIG, _object) if end_of_turn is None or (source / _CONFIG).exists() else {}
+        roles = {key: name for key in _ROLES if isinstance(name := _content(config.get(key)), str)}
+        end_of_turn = end_of_turn or roles.get("eos_token")
         if end_of_turn is None:
-            eos = _read(source / _CONFIG, json.loads).get("eos_token")
-            end_of_turn = eos.get("content") if isinstance(eos, dict) else eos
-        if not isinstance(end_of_turn, str):
             raise UserError(f"{source / _CONFIG} names no eos_token; say which special token ends a turn.")
-        return cls(backend, end_of_turn)
+        return cls(backend, end_of_turn, _templates(source, config), roles)
 
     @cached_property
     def _special(self) -> dict[str, int]:
@@ -168,6 +190,35 @@ def _bytes_of_letters() -> dict[str, int]:
 def _is_byte_level(state: dict) -> bool:
     decoder = state.get("decoder") or {}
     return any(part.get("type") == "ByteLevel" for part in [decoder, *decoder.get("decoders", [])])
+
+
+def _object(text: str) -> dict:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _content(token: object) -> object:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _templates(folder: epath.Path, config: Mapping[str, Any]) -> dict[str, str]:
+    """Chat templates by name as transformers finds them: files of their own go before tokenizer_config.json."""
+    files = {"default": folder / _TEMPLATE} if (folder / _TEMPLATE).exists() else {}
+    if (folder / _MORE_TEMPLATES).is_dir():
+        files |= {path.stem: path for path in sorted((folder / _MORE_TEMPLATES).glob("*.jinja"))}
+    if files:
+        return {name: _read(path, str) for name, path in files.items()}
+    given = config.get("chat_template") or []
+    entries = [{"name": "default", "template": given}] if isinstance(given, str) else given
+    if not isinstance(entries, list) or not all(map(_is_template, entries)):
+        raise UserError(f"{folder / _CONFIG}: chat_template is no text and no list of name and template.")
+    return {entry["name"]: entry["template"] for entry in entries}
+
+
+def _is_template(entry: object) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "template"))
 
 
 def _read(path: epath.Path, parse):

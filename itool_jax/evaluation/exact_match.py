@@ -60,6 +60,8 @@ class SetSummary:
 def grade(example: Example, answer: str, *, finished: bool = True) -> Graded:
     """Grades one answer; never raises on what a model wrote.
 
+    Calls are read in every style, whichever the model is prompted with: it is graded by what it says, and can be
+    compared before and after it has learned to write as it is prompted.
     An answer that ran into its token limit (`finished` False) is wrong whatever it says so far: a format error.
     """
     comparison = compare(parse_calls(answer), example.calls, example.tools)

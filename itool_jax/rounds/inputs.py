@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from itool_jax.data.augment import KINDS, MASKS, NEED_POOL, Augmenter, tool_pool
+from itool_jax.data.chat import ChatFormat
 from itool_jax.data.corpus import VARIANT, Corpus
 from itool_jax.data.decontaminate import EvaluationIndex, Repetition, decontaminated
 from itool_jax.data.difficulty import DIFFICULTIES
@@ -63,11 +64,6 @@ def _augmented(config: ConfigDict, examples: Callable[[Tell], Iterator[Example]]
     """Each example, then its variants."""
     cfg = config.data.augment
     shares = {kind: cfg[kind] for kind in KINDS if cfg[kind]}
-    if config.data.chat in WITHOUT_DESCRIPTIONS and (masked := [kind for kind in MASKS if kind in shares]):
-        raise UserError(
-            f"config.data.augment.{masked[0]} takes the names away, and the chat format {config.data.chat!r} shows no "
-            "descriptions to tell by: choose another config.data.chat, or set it to 0."
-        )
     pool = tool_pool(examples(_quietly), cfg.seed) if any(kind in shares for kind in NEED_POOL) else ()
     augmenter = Augmenter(shares, cfg.seed, pool)
     for example in examples(tell):
@@ -75,6 +71,16 @@ def _augmented(config: ConfigDict, examples: Callable[[Tell], Iterator[Example]]
         yield from augmenter.variants(example)
     if shares:
         tell(augmenter.summary())
+
+
+def check_masks(config: ConfigDict, chat: ChatFormat) -> None:
+    """Raises UserError where names are to be masked and the chat format shows nothing else to tell tools by."""
+    masked = [kind for kind in MASKS if config.data.augment[kind]]
+    if masked and chat.name in WITHOUT_DESCRIPTIONS:
+        raise UserError(
+            f"config.data.augment.{masked[0]} takes the names away, and the chat format {chat.name!r} shows no "
+            "descriptions to tell by: choose another config.data.chat, or set it to 0."
+        )
 
 
 def limited_corpus(config: ConfigDict, corpus: Corpus) -> Corpus:

@@ -8,8 +8,8 @@ from typing import Any
 
 from etils import epath
 
-from itool_jax.data.jsonl import read_lines
 from itool_jax.data.prepared import Dialect, Prepared
+from itool_jax.data.streams import read_lines
 from itool_jax.models.policy import Policy
 from itool_jax.search.pairs import Pair
 from itool_jax.training.preference_data import PairGroup, TokenPair, with_reference

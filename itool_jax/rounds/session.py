@@ -10,7 +10,6 @@ from itertools import islice
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.data.chat import chat_format
 from itool_jax.data.corpus import Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
@@ -22,8 +21,9 @@ from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
 from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
-from itool_jax.rounds.inputs import heldout_examples, heldout_names, limited_corpus, training_examples
+from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names, limited_corpus, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
+from itool_jax.rounds.settings import dialect_for
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -64,7 +64,9 @@ class Session:
     @cached_property
     def _base(self) -> tuple[Policy, Dialect]:
         policy, tokenizer = load_base(self.config, self.model.paths["model"])
-        return policy, Dialect(tokenizer, chat_format(self.config.data.chat))
+        dialect = dialect_for(self.config.data, tokenizer)
+        check_masks(self.config, dialect.chat)
+        return policy, dialect
 
     @property
     def base(self) -> Policy:

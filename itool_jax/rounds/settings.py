@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
+from itool_jax.data.chat import format_for
+from itool_jax.data.prepared import Dialect
+from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.search.pairs import PairConfig
 from itool_jax.search.search import SamplingConfig
 from itool_jax.search.tree import SearchConfig
 from itool_jax.training.fit import FitConfig
 from itool_jax.training.step import OptimizerConfig
+
+
+def dialect_for(cfg: ConfigDict, tokenizer: Tokenizer) -> Dialect:
+    """How `config.data` says that a model with this tokenizer is spoken to."""
+    return Dialect(tokenizer, format_for(tokenizer, cfg.chat, cfg.chat_date, cfg.chat_thinking))
 
 
 def search_config(cfg: ConfigDict) -> SearchConfig:

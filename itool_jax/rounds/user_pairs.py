@@ -4,7 +4,8 @@
      "rejected": [{"role": "assistant", "content": "[f(a=2)]"}], "tools": [...]}
 
 chosen and rejected are one assistant message each, or its text; `tools`, optional, are the candidates in any schema
-that toolcall.tools_from_json reads.
+that toolcall.tools_from_json reads. Every text goes to the model as it stands in the file, calls in it too: a side
+may be wrong by its form alone.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any
 
 from etils import epath
 
-from itool_jax.data.chat import encode_answer
 from itool_jax.data.example import Example, Message
-from itool_jax.data.jsonl import parse_json, read_lines
+from itool_jax.data.jsonl import parse_json
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.problems import Problem, RowError, refuse
+from itool_jax.data.streams import read_lines
 from itool_jax.errors import UserError
-from itool_jax.toolcall import tools_from_json
+from itool_jax.toolcall import Tool, tools_from_json
 from itool_jax.training.preference_data import PairGroup, TokenPair
 
 _ROLES = ("system", "user", "assistant", "tool")
@@ -54,17 +55,28 @@ def read_user_pairs(dialect: Dialect, path: epath.Path, context: int) -> tuple[l
 def _pair(dialect: Dialect, row: Any) -> tuple[tuple[int, ...], TokenPair]:
     if not isinstance(row, Mapping):
         raise RowError("", f"expected an object, found {type(row).__name__}")
-    sides = [encode_answer(dialect.chat, dialect.tokenizer, _answer(row, field)) for field in ("chosen", "rejected")]
-    shared = next((i for i, (a, b) in enumerate(zip(*sides, strict=False)) if a != b), None)
-    if shared is None:
-        raise RowError("rejected", "is the same answer as chosen")
     try:
         tools = tools_from_json(row.get("tools") or [])
     except (UserError, ValueError, TypeError, KeyError) as error:
         raise RowError("tools", str(error)) from error
-    prompt = dialect.prepare(Example("", tools, _messages(row), answer="")).prompt
-    chosen, rejected = map(tuple, sides)
+    messages = _messages(row)
+    prompt, chosen = _side(dialect, row, "chosen", tools, messages)
+    _, rejected = _side(dialect, row, "rejected", tools, messages)
+    shared = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), None)
+    if shared is None:
+        raise RowError("rejected", "is the same answer as chosen")
     return prompt, TokenPair(chosen[:shared], chosen[shared:], rejected[shared:])
+
+
+def _side(
+    dialect: Dialect, row: Mapping[str, Any], field: str, tools: tuple[Tool, ...], messages: tuple[Message, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids of the prompt and of one side."""
+    try:
+        prepared = dialect.prepare(Example(field, tools, messages, _answer(row, field)))
+    except UserError as error:
+        raise RowError(field, str(error)) from error
+    return prepared.prompt, prepared.answer
 
 
 def _messages(row: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -95,5 +95,5 @@ class SelfEvaluator:
         return scores
 
     def _root(self, prepared: Prepared) -> list[int]:
-        question = _QUESTION.format(criteria="; ".join(CRITERIA), reference=prepared.example.answer)
+        question = _QUESTION.format(criteria="; ".join(CRITERIA), reference=self._dialect.text(prepared.answer))
         return [*prepared.prompt, *self._dialect.tokenizer.encode(question)]
