@@ -7,7 +7,7 @@ import pytest
 
 from itool_jax.errors import UserError
 from itool_jax.evaluation.bfcl import official
-from itool_jax.evaluation.bfcl.entries import AST, CATEGORIES, PROSE, categories, entries
+from itool_jax.evaluation.bfcl.entries import AST, CATEGORIES, PROSE, categories, read_entries
 from itool_jax.evaluation.bfcl.prompts import example
 from itool_jax.toolcall import parse_calls
 from itool_jax.toolcall.allowed_values import compare_allowed
@@ -39,7 +39,7 @@ def both(calls, entry):
 
 
 def test_sizes_of_all_categories():
-    sizes = {category: len(entries(category)) for category in CATEGORIES}
+    sizes = {category: len(read_entries(category)) for category in CATEGORIES}
     assert sizes == {
         "simple_python": 400,
         "multiple": 200,
@@ -62,7 +62,7 @@ def test_sizes_of_all_categories():
 def test_every_ground_truth_has_the_official_verdict():
     wrong = set()
     for category in AST:
-        for entry in entries(category):
+        for entry in read_entries(category):
             answer = example(entry)
             assert parse_calls(answer.answer).calls == answer.calls, entry.id
             ours, theirs = both(answer.calls, entry)
@@ -76,7 +76,7 @@ def test_mutated_answers_have_the_official_verdict():
     checked, right, raised, disagreements = Counter(), 0, Counter(), []
     for category in AST:
         each = {"simple_java": 40, "simple_javascript": 40}.get(category, 10)
-        for entry, calls in mutated_answers(entries(category), each, seed=3):
+        for entry, calls in mutated_answers(read_entries(category), each, seed=3):
             ours, theirs = both(calls, entry)
             checked[category] += 1
             right += ours
@@ -102,7 +102,7 @@ def test_the_official_import_leaves_no_trace():
 
 
 def test_the_official_decoder_computes_arithmetic_and_runs_nothing(tmp_path):
-    entry = entries("simple_python")[0]
+    entry = read_entries("simple_python")[0]
     assert official.decode("[f(x=2 * (3 + 4), y=-1)]", entry) == [{"f": {"x": 14, "y": -1}}]
     target = tmp_path / "made"
     assert official.decode(f"[f(x=open({str(target)!r}, 'w').write('x') + 1)]", entry) is None
@@ -112,15 +112,15 @@ def test_the_official_decoder_computes_arithmetic_and_runs_nothing(tmp_path):
 
 
 def test_examples_hold_what_bfcl_shows():
-    java = example(entries("simple_java")[1])
+    java = example(read_entries("simple_java")[1])
     assert {parameter.type for parameter in java.tools[0].parameters} == {"string"}
     assert java.tools[0].description.endswith("Java 8 SDK syntax.")
     by_name = {parameter.name: parameter.schema["description"] for parameter in java.tools[0].parameters}
     assert by_name["params"].endswith(" This is Java HashMap type parameter in string representation.")
-    python = example(entries("parallel")[0])
+    python = example(read_entries("parallel")[0])
     assert python.tools[0].description.endswith("Python 3 syntax.")
     assert len(python.calls) == 2 and python.messages[-1].role == "user"
-    prose = example(entries("irrelevance")[0])
+    prose = example(read_entries("irrelevance")[0])
     assert (prose.calls, prose.answer) == ((), "")
 
 
@@ -132,7 +132,7 @@ def test_shown_functions_are_those_of_the_official_loader():
 
     for category in ("simple_python", "simple_java", "simple_javascript", "live_multiple", "irrelevance"):
         theirs = {row["id"]: row["function"] for row in load_dataset_entry(category)}
-        for entry in entries(category):
+        for entry in read_entries(category):
             assert [_described(function, entry.language) for function in entry.functions] == theirs[entry.id], entry.id
 
 
@@ -142,4 +142,4 @@ def test_names_of_categories():
     with pytest.raises(UserError, match="no category 'simple'"):
         categories(["simple"])
     with pytest.raises(UserError, match="no category"):
-        entries("web_search")
+        read_entries("web_search")

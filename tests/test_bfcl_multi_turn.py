@@ -24,7 +24,7 @@ NOT_MISSED = {"multi_turn_base_113", "multi_turn_miss_func_113", "multi_turn_mis
 @pytest.mark.parametrize("category", bfcl.MULTI_TURN)
 def test_ground_truth_as_a_model_is_right_and_is_wrong_when_corrupted(category):
     rng, answers, not_missed = Random(0), {}, set()
-    for entry in bfcl.entries(category):
+    for entry in bfcl.read_entries(category):
         turns = true_calls(entry)
         texts = as_texts(turns)
         said = iter([text for steps in texts for text in steps])
@@ -47,12 +47,12 @@ def test_ground_truth_as_a_model_is_right_and_is_wrong_when_corrupted(category):
 
 
 def test_the_official_decoder_reads_the_same_of_calls_in_its_own_form():
-    sample = {entry.id: as_texts(true_calls(entry)) for entry in bfcl.entries("multi_turn_base")[:20]}
+    sample = {entry.id: as_texts(true_calls(entry)) for entry in bfcl.read_entries("multi_turn_base")[:20]}
     assert all(bfcl.score("multi_turn_base", sample, official=True).values())
 
 
 def test_a_model_sees_results_and_the_functions_that_join():
-    entry = next(e for e in bfcl.entries("multi_turn_miss_func") if e.held_back)
+    entry = next(e for e in bfcl.read_entries("multi_turn_miss_func") if e.held_back)
     (turn, joining), *_ = entry.held_back.items()
     names = {function["name"] for function in joining}
     with bfcl.Conversation(entry) as conversation:
@@ -70,7 +70,7 @@ def test_a_model_sees_results_and_the_functions_that_join():
 
 
 def test_a_model_that_never_stops_calling_is_stopped():
-    entry = bfcl.entries("multi_turn_base")[0]
+    entry = bfcl.read_entries("multi_turn_base")[0]
     conversation = bfcl.converse(entry, lambda messages, tools: "[pwd()]")
     assert conversation.ending == "steps"
     assert [len(steps) for steps in conversation.texts] == [STEPS_MAX + 1]
@@ -78,7 +78,7 @@ def test_a_model_that_never_stops_calling_is_stopped():
 
 
 def test_state_is_kept_within_a_conversation_and_not_beyond():
-    entry = bfcl.entries("multi_turn_base")[0]
+    entry = bfcl.read_entries("multi_turn_base")[0]
     make, look = ToolCall("mkdir", {"dir_name": "made_here"}), ToolCall("ls")
     with back_ends(entry) as first, back_ends(entry) as second:
         first.execute([make])
@@ -111,6 +111,6 @@ def test_values_stay_literals():
     value = "'); open('x', 'w') #\n\\"
     text = call_string(ToolCall("echo", {"content": value}), {"echo"})
     assert text == f"echo(content={value!r})"
-    with back_ends(bfcl.entries("multi_turn_base")[0]) as backs:
+    with back_ends(bfcl.read_entries("multi_turn_base")[0]) as backs:
         assert backs.execute([ToolCall("no_such", {})]) == ["Error during execution: name 'no_such' is not defined"]
         assert backs.execute([ToolCall("echo", {"content": value})]) == [json.dumps({"terminal_output": value})]

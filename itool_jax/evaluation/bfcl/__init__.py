@@ -1,6 +1,6 @@
 """The Berkeley Function Calling Leaderboard (BFCL v4): its entries as prompts, and its verdicts on answers."""
 
-from itool_jax.evaluation.bfcl.entries import CATEGORIES, MULTI_TURN, SINGLE_TURN, Entry, categories, entries
+from itool_jax.evaluation.bfcl.entries import CATEGORIES, MULTI_TURN, SINGLE_TURN, Entry, categories, read_entries
 from itool_jax.evaluation.bfcl.multi_turn import Conversation, converse, judge
 from itool_jax.evaluation.bfcl.prompts import example
 from itool_jax.evaluation.bfcl.scoring import error_kinds, score
@@ -13,9 +13,9 @@ __all__ = [
     "Entry",
     "categories",
     "converse",
-    "entries",
     "error_kinds",
     "example",
     "judge",
+    "read_entries",
     "score",
 ]

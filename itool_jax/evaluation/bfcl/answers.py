@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from itool_jax.evaluation.bfcl.arithmetic import compute
-from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls
+from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls, write_calls
 from itool_jax.toolcall.source_values import Language
 
 MAX_EXPRESSION = 20_000  # characters of an answer that is read as Python source
@@ -47,9 +47,11 @@ def _python_calls(text: str) -> list[ToolCall] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python does not know
             body = ast.parse(text, mode="eval").body
-        return [_python_call(node) for node in (body.elts if isinstance(body, ast.List) else [body])]
+        calls = [_python_call(node) for node in (body.elts if isinstance(body, ast.List) else [body])]
+        write_calls(calls)  # ValueError for what is out of the bounds of literals
     except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return None
+    return calls
 
 
 def _python_call(node: ast.AST) -> ToolCall:

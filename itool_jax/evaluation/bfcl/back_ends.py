@@ -93,6 +93,18 @@ def call_string(call: ToolCall, methods: Collection[str]) -> str:
     return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
 
 
+def is_executable(call: ToolCall, entry: Entry) -> bool:
+    """Whether the entry's back ends can execute the call."""
+    return call_string(call, _methods(entry)) != _UNKNOWN
+
+
+def forget_all() -> None:
+    """Lets all back ends go, those that the official runner made as well."""
+    module = vars(official().multi_turn_utils)
+    for instance in [key for key in module if key.endswith("_instance")]:
+        del module[instance]
+
+
 def _is_json(value: Any) -> bool:
     if isinstance(value, Mapping):
         return type(value) is dict and all(type(key) is str and _is_json(item) for key, item in value.items())

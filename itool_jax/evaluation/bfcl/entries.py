@@ -77,7 +77,7 @@ def categories(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(category for name in names for category in known[name]))
 
 
-def entries(category: str) -> tuple[Entry, ...]:
+def read_entries(category: str) -> tuple[Entry, ...]:
     """All entries of a category, in the order of its file; UserError where the package or the category is missing."""
     if category not in CATEGORIES:
         raise UserError(f"BFCL has no category {category!r} here: give one of {', '.join(CATEGORIES)}.")

@@ -2,7 +2,7 @@
 
 What is replaced while importing, and why:
 - `bfcl_eval.constants.model_config`, the table of the leaderboard's models: it alone imports the SDKs (some 6 GB). In
-  its place stands a table of two models, one for each way of writing names. `sys.modules` is as before afterwards.
+  its place stands a table of our own. `sys.modules` is as before afterwards.
 - the parsers of Java and JavaScript, where tree-sitter is not installed: they raise UserError when used.
 - `eval` in the decoder: it computes arithmetic that a model writes as an argument, and would run any other expression
   too. Ours knows numbers, strings and operators only, and is bounded.
@@ -60,7 +60,8 @@ def official() -> Official:
             multi_turn_utils=importlib.import_module(f"{checkers}.multi_turn_eval.multi_turn_utils"),
             decoding=importlib.import_module("bfcl_eval.model_handler.utils"),
         )
-    vars(found.decoding)["eval"] = bounded_arithmetic  # a module's own name goes before the builtin
+    vars(found.decoding)["eval"] = bounded_arithmetic  # a name of the module goes before the builtin
+    found.ast_checker.MODEL_CONFIG_MAPPING.update(_models())  # where the real table was imported before
     return found
 
 
@@ -123,13 +124,34 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="itool-jax-bfcl-")
 
 
+class Handler:
+    """What the official runner asks of a model: its decoders, here those of prompted models."""
+
+    def __init__(self, **settings: Any):
+        pass
+
+    def decode_ast(self, result: str, language: Any, has_tool_call_tag: bool) -> Any:
+        return official().decoding.default_decode_ast_prompting(result, language, has_tool_call_tag)
+
+    def decode_execute(self, result: str, has_tool_call_tag: bool) -> Any:
+        return official().decoding.default_decode_execute_prompting(result, has_tool_call_tag)
+
+
+def register(name: str) -> None:
+    """Enters a model into the table that stands for the official one, so that the official runner takes its answers."""
+    _models().setdefault(name, _model(name))
+
+
 @cache
 def _models() -> dict[str, SimpleNamespace]:
-    return {
-        name: SimpleNamespace(model_name=name, display_name=name, url="", org="", license="", is_fc_model=False,
-                              input_price=None, output_price=None, underscore_to_dot=name == UNDERSCORES)
-        for name in (MODEL, UNDERSCORES)
-    }  # fmt: skip
+    return {name: _model(name) for name in (MODEL, UNDERSCORES)}
+
+
+def _model(name: str) -> SimpleNamespace:
+    texts = dict.fromkeys(("display_name", "url", "org", "license"), name)
+    prices = dict.fromkeys(("input_price", "output_price"))
+    dots = {"is_fc_model": False, "underscore_to_dot": name == UNDERSCORES}
+    return SimpleNamespace(model_name=name, model_handler=Handler, **texts, **prices, **dots)
 
 
 def _module(name: str, **contents: Any) -> ModuleType:

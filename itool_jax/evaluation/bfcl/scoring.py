@@ -8,7 +8,7 @@ from typing import Any
 from itool_jax.errors import UserError
 from itool_jax.evaluation.bfcl import official as official_code
 from itool_jax.evaluation.bfcl.answers import read_answer
-from itool_jax.evaluation.bfcl.entries import MULTI_TURN, PROSE, Entry, entries
+from itool_jax.evaluation.bfcl.entries import MULTI_TURN, PROSE, Entry, read_entries
 from itool_jax.evaluation.bfcl.multi_turn import judge
 from itool_jax.toolcall import ErrorKind
 from itool_jax.toolcall.allowed_values import compare_allowed
@@ -64,7 +64,7 @@ def error_kind(entry: Entry, text: str, dots_as_underscores: bool = False) -> Er
 
 def select(category: str, answers: Mapping[str, Any]) -> Sequence[Entry]:
     """The entries that are answered, in the order of the category; UserError for an id that it does not have."""
-    known = entries(category)
+    known = read_entries(category)
     unknown = answers.keys() - {entry.id for entry in known}
     if unknown:
         raise UserError(
