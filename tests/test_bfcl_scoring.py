@@ -180,3 +180,23 @@ def test_what_is_no_call_for_us_is_none_in_a_result_file():
         assert error_kind(entry, text) is None
         result = official_result(entry, text)
         assert bfcl.score("irrelevance", {entry.id: result}, official=True)[entry.id], (text, result)
+
+
+@needs_bfcl
+def test_no_answer_raises():
+    rng, pieces = (
+        Random(0),
+        ["(", "[", "{", "'", '"', "\\", "\n", ",", "=", "\x00", "\ud800", "é", "9" * 50, "-", "**", "lambda:"],
+    )
+    entries = [bfcl.read_entries(category)[0] for category in ("simple_python", "simple_java", "simple_javascript")]
+    conversation = bfcl.read_entries("multi_turn_base")[0]
+    right = [bfcl.example(entry).answer for entry in entries]
+    for _ in range(300):
+        text = rng.choice(right)
+        for _ in range(rng.randint(1, 5)):
+            start = rng.randint(0, len(text))
+            text = text[:start] + rng.choice(pieces) * rng.choice((1, 2, 500)) + text[start + rng.choice((0, 0, 3)) :]
+        for entry in entries:
+            error_kind(entry, text)
+            json.dumps(official_result(entry, text))
+        json.dumps(official_result(conversation, [[text]]))

@@ -42,7 +42,7 @@ _YEAR = re.compile(r"The current year is \d+\.")
 _CALL = re.compile(r"\[(\w+)\((.*)\)\]", re.DOTALL)
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*'(.*?)'(?=\s*,\s*\w+\s*=|\s*\Z)", re.DOTALL)
 _LIST_TYPE = re.compile(r"list\((\w+)\)")
-_LONGEST = 20_000  # characters of an answer that is read in API-Bank's own form
+_LONGEST = 4_000  # characters of an answer that is read in API-Bank's own form
 
 
 def read_level(folder: str | os.PathLike[str], level: str) -> tuple[Example, ...]:

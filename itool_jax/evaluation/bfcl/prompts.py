@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from itool_jax.data.example import Example, Message
+from itool_jax.data.example import Example, Message, Role
 from itool_jax.evaluation.bfcl.entries import Entry
 from itool_jax.toolcall import Tool, ToolCall, tools_from_json, write_calls
 from itool_jax.toolcall.source_values import Language, write_source_value
@@ -18,6 +18,7 @@ _HINTS: dict[Language, str] = {
     "javascript": " Note that the provided function is in JavaScript syntax.",
 }
 _NAMES: dict[Language, str] = {"java": "Java", "javascript": "JavaScript"}
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 _LISTS = ("ArrayList", "Array", "array")
 
 
@@ -42,10 +43,7 @@ def tools(functions: Iterable[Mapping[str, Any]], language: Language) -> tuple[T
 
 def messages(turn: Iterable[Mapping[str, str]]) -> tuple[Message, ...]:
     """The messages of one turn; what an assistant says before is prose in BFCL."""
-    return tuple(Message(role, one["content"]) for one in turn if (role := one["role"]) in _ROLES)
-
-
-_ROLES = ("system", "user", "assistant")
+    return tuple(Message(_ROLES[one["role"]], one["content"]) for one in turn)
 
 
 def right_calls(entry: Entry) -> tuple[ToolCall, ...]:
