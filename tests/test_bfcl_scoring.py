@@ -8,9 +8,11 @@ import pytest
 
 from itool_jax.errors import UserError
 from itool_jax.evaluation import bfcl
+from itool_jax.evaluation.bfcl import official as official_code
 from itool_jax.evaluation.bfcl.answers import read_answer
 from itool_jax.evaluation.bfcl.arithmetic import bounded_arithmetic
-from itool_jax.evaluation.bfcl.entries import PROSE
+from itool_jax.evaluation.bfcl.entries import PROSE, language_of
+from itool_jax.evaluation.bfcl.official import has_tree_sitter
 from itool_jax.evaluation.bfcl.results import evaluate_officially, official_result, result_path, write_results
 from itool_jax.evaluation.bfcl.scoring import error_kind
 from itool_jax.toolcall import ErrorKind, ToolCall, write_calls
@@ -138,7 +140,8 @@ def answers_of(category, rng, count=100):
 @needs_bfcl
 def test_the_official_runner_gives_the_same_figures(tmp_path):
     rng = Random(0)
-    answers = {category: answers_of(category, rng) for category in bfcl.SINGLE_TURN}
+    readable = [c for c in bfcl.SINGLE_TURN if language_of(c) == "python" or has_tree_sitter()]
+    answers = {category: answers_of(category, rng) for category in readable}
     for category in bfcl.MULTI_TURN:
         answers[category] = {}
         for entry in bfcl.read_entries(category)[:8]:
@@ -180,6 +183,20 @@ def test_what_is_no_call_for_us_is_none_in_a_result_file():
         assert error_kind(entry, text) is None
         result = official_result(entry, text)
         assert bfcl.score("irrelevance", {entry.id: result}, official=True)[entry.id], (text, result)
+
+
+@needs_bfcl
+def test_without_tree_sitter_the_official_decoder_is_missed_and_not_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr(official_code, "has_tree_sitter", lambda: False)
+    answers = {"simple_java_0": "[f()]"}
+    write_results(tmp_path, "m", {"simple_java": answers})
+    for ask in (
+        lambda: bfcl.score("simple_java", answers, official=True),
+        lambda: evaluate_officially(tmp_path, "m", ["simple_java"]),
+    ):
+        with pytest.raises(UserError, match="needs tree-sitter"):
+            ask()
+    assert not bfcl.score("simple_java", answers)["simple_java_0"]
 
 
 @needs_bfcl

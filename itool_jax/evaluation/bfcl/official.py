@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from itool_jax.errors import UserError
 from itool_jax.evaluation.bfcl.arithmetic import bounded_arithmetic
 from itool_jax.evaluation.bfcl.entries import INSTALL, Entry, data_folder
+from itool_jax.toolcall.source_values import Language
 
 MODEL = "itool-jax"
 UNDERSCORES = "itool-jax-underscores"  # the same, of a model that is shown and writes `_` for `.` in names
@@ -67,13 +68,12 @@ def official() -> Official:
 
 def decode(text: str, entry: Entry) -> list[dict[str, dict[str, Any]]] | None:
     """The calls that the official decoder of prompted models reads in a raw answer; None where it reads none."""
+    require_decoder(entry.language)
     if len(text) > MAX_TEXT:
         return None
     module = official().decoding
     try:
         decoded = module.default_decode_ast_prompting(text, module.ReturnFormat(entry.language))
-    except UserError:
-        raise
     except Exception:  # the official runner, too, takes whatever the decoder raises for an answer without calls
         return None
     return None if module.is_empty_output(decoded) else decoded
@@ -99,7 +99,7 @@ def check(calls: Sequence[Mapping[str, Any]], entry: Entry, *, dots_as_underscor
 def importing() -> Iterator[None]:
     """While it is entered, official modules are imported with the replacements that this module's docstring lists."""
     stubs = {_MODELS: _module(_MODELS, MODEL_CONFIG_MAPPING=_models())}
-    if find_spec("tree_sitter") is None:
+    if not has_tree_sitter():
         stubs |= {name: _module(name, **{function: _no_tree_sitter}) for name, function in _PARSERS.items()}
     saved = {name: sys.modules.get(name) for name in stubs}
     root = os.environ.get("BFCL_PROJECT_ROOT")
@@ -158,6 +158,17 @@ def _module(name: str, **contents: Any) -> ModuleType:
     module = ModuleType(name)
     vars(module).update(contents)
     return module
+
+
+def has_tree_sitter() -> bool:
+    """Whether what the official decoder reads Java and JavaScript with is installed."""
+    return find_spec("tree_sitter") is not None
+
+
+def require_decoder(language: Language) -> None:
+    """Raises UserError where the official decoder cannot read the language."""
+    if language != "python" and not has_tree_sitter():
+        _no_tree_sitter("")
 
 
 def _no_tree_sitter(text: str) -> NoReturn:

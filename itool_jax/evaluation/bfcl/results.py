@@ -27,9 +27,9 @@ from itool_jax import files
 from itool_jax.errors import UserError
 from itool_jax.evaluation.bfcl.answers import read_answer
 from itool_jax.evaluation.bfcl.back_ends import forget_all, is_executable
-from itool_jax.evaluation.bfcl.entries import GROUPS, MULTI_TURN, VERSION, Entry
+from itool_jax.evaluation.bfcl.entries import GROUPS, MULTI_TURN, VERSION, Entry, language_of
 from itool_jax.evaluation.bfcl.multi_turn import read_step
-from itool_jax.evaluation.bfcl.official import importing, official, register
+from itool_jax.evaluation.bfcl.official import importing, official, register, require_decoder
 from itool_jax.evaluation.bfcl.scoring import select
 from itool_jax.toolcall import ToolCall, write_literal
 
@@ -81,6 +81,7 @@ def evaluate_officially(folder: str | os.PathLike[str], model: str, categories: 
     Entries that are not answered do not count (`--partial-eval`). UserError where a category has no result file.
     """
     for category in categories:
+        require_decoder(language_of(category))
         if not (path := result_path(folder, model, category)).exists():
             raise UserError(f"{path} does not exist: write the answers of {category} there first (write_results).")
     root = epath.Path(folder).expanduser().resolve()
