@@ -1,22 +1,26 @@
 """Benchmarks answered by a tiny model through the command line, killed and resumed, and shown in the report."""
 
+import io
 import json
 from importlib.util import find_spec
 
 import pytest
+from rich.console import Console
 
 from itool_jax.cli import main
 from itool_jax.errors import UserError
-from itool_jax.evaluation import benchmarks, bfcl
+from itool_jax.evaluation import Graded, benchmarks, bfcl, write_evaluation
 from itool_jax.evaluation.benchmarks import benchmark_names, load_benchmark, sample
 from itool_jax.evaluation.bfcl.results import evaluate_officially
-from itool_jax.evaluation.intervals import bootstrap_mean
-from itool_jax.evaluation.report import collect, to_json
+from itool_jax.evaluation.intervals import bootstrap_mean, wilson
+from itool_jax.evaluation.report import collect, show, to_json
+from itool_jax.evaluation.report.page import html_page
 from itool_jax.evaluation.report.results import FAMILIES
 from itool_jax.rounds import benchmarks as stages
 from itool_jax.rounds.session import Session
 from itool_jax.sampling.sampler import Sample
 from tests.bfcl_conversations import as_texts, true_calls
+from tests.report_runs import make_run
 from tests.test_api_bank import ROW, write
 
 needs_bfcl = pytest.mark.skipif(
@@ -135,6 +139,35 @@ def test_a_conversation_that_outgrows_the_context_is_wrong_and_one_that_never_fi
     summary = json.loads((found / "summary.json").read_text())["sets"]["bfcl_multi_turn_base"]
     assert summary["count"] + summary["skipped_too_long"] == 20 and summary["skipped_too_long"] > 0
     assert set(summary["errors"]) == {"context_full"} and summary["right"] > 0
+
+
+def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
+    run = make_run(tmp_path / "run", stages=("base", "warmup"), count=20)
+    for stage, right in {"base": 1, "warmup": 3}.items():
+        for category in ("simple_python", "multiple", "parallel"):
+            levels, errors = ("easy", "hard") * 2, [None] * right + ["format"] * (4 - right)
+            rows = [
+                Graded(f"{category}_{n}", level, "", "", error is None, error, None)
+                for n, (level, error) in enumerate(zip(levels, errors, strict=True))
+            ]
+            write_evaluation(run / stage / "benchmarks" / f"bfcl_{category}", {f"bfcl_{category}": rows})
+    (run / "base/benchmarks/official/result").mkdir(parents=True)
+    results = collect(run)
+    assert results.families == ("", "bfcl")
+    overall = results.overall("bfcl", "warmup")
+    assert overall is not None
+    assert (overall.right, overall.count, overall.mean) == (9, 12, 0.75)
+    assert overall.interval == wilson(9, 12)
+    assert overall.difficulties == {"easy": (6, 6), "hard": (3, 6)}
+    held_out = results.overall("", "base")
+    assert held_out is not None and held_out.count == 80
+    console = Console(width=100, record=True, file=io.StringIO())
+    show(results, console)
+    printed = console.export_text()
+    assert "BFCL, warm-up" in printed and "12 answers" in printed
+    assert "format 3 → 1" in printed  # seven sets: a line for each
+    page = html_page(results)
+    assert "All sets together" in page and "bfcl parallel" in page.lower() and "BFCL" in page
 
 
 def test_names_of_benchmarks():
