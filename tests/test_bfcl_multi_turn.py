@@ -97,6 +97,8 @@ def test_state_is_kept_within_a_conversation_and_not_beyond():
         ToolCall("ls", {"a=open('x')": 1}),
         ToolCall("ls", {"lambda": 1}),
         ToolCall("ls", {"a": object()}),
+        ToolCall("ls", {"a": {"open": {"file": "x", "mode": "w"}}}),  # the official decoder would make it a call
+        ToolCall("ls", {"a": {"b': 1}, open('x', 'w') #": 1}}),  # and would not escape this key
         ToolCall("power", {"base": 10, "exponent": 10**9}),
         ToolCall("multiply", {"a": "x", "b": 10**12}),
         ToolCall("square_root", {"number": 2, "precision": 10**8}),

@@ -34,7 +34,12 @@ def arguments(text, language="python"):
     [
         ('[f(x=1, y="a")]', {"x": 1, "y": "a"}),
         ("[f(x=2 * (3 + 4), y=-1 / 2)]", {"x": 14, "y": -0.5}),
-        ("f(x=data, y=d['a'], z=g(1), w=(1, 2))", {"x": "data", "y": "d['a']", "z": "g(1)", "w": [1, 2]}),
+        ("f(x=data, y=d['a'], z=g(1), w=(1, 2))", {"x": "data", "y": "d['a']", "z": "g(1)", "w": (1, 2)}),
+        ("[f(x=true, y=null)]", {"x": "true", "y": "null"}),  # names to Python, as officially
+        ('{"name": "f", "arguments": {"x": true, "y": null}}', {"x": True, "y": None}),
+        ("[f(x=+5, y=g(a=1), z={1: 2})]", {"x": -5, "y": {"g": {"a": 1}}, "z": {1: 2}}),
+        ("f(a)", {}),
+        ("[f(**d)]", {"**": "d"}),
         ("[f(x=a.b)]", "malformed"),
         ("[f(x=lambda y: y)]", "malformed"),
         ("[f(x=9**9**9)]", "malformed"),
@@ -162,6 +167,18 @@ def test_the_official_runner_gives_the_same_figures(tmp_path):
 
 
 @needs_bfcl
+def test_what_the_official_decoder_reads_we_read_alike():
+    rng, read = Random(1), 0
+    for category in ("simple_python", "parallel_multiple", "live_simple", "irrelevance"):
+        by_id = {entry.id: entry for entry in bfcl.read_entries(category)}
+        said = answers_of(category, rng)
+        texts = {key: text for key, text in said.items() if official_code.decode(text, by_id[key]) is not None}
+        assert bfcl.score(category, texts) == bfcl.score(category, texts, official=True)
+        read += len(texts)
+    assert read > 150
+
+
+@needs_bfcl
 def test_result_files_have_the_official_layout(tmp_path):
     answers = {"live_simple": {"live_simple_0-0-0": '{"name": "get_user_info", "arguments": {"user_id": 7890}}'}}
     path = write_results(tmp_path, "our/model", answers)["live_simple"]
@@ -179,10 +196,11 @@ def test_result_files_have_the_official_layout(tmp_path):
 @needs_bfcl
 def test_what_is_no_call_for_us_is_none_in_a_result_file():
     entry = bfcl.read_entries("irrelevance")[0]
-    for text in ("sum(a) would do.", "f(a)", "f(x=[" + "[" * 70 + "]" * 70 + "])", "`f(a)`"):
+    for text in ("sum(a) would do.", "[f(x=2**100)]", "[f(x=__import__('os').getcwd() + 'a')]"):
         assert error_kind(entry, text) is None
         result = official_result(entry, text)
         assert bfcl.score("irrelevance", {entry.id: result}, official=True)[entry.id], (text, result)
+    assert result == ""  # no text that the official decoder would execute stands in a result file
 
 
 @needs_bfcl

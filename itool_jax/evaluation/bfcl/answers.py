@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from itool_jax.evaluation.bfcl.arithmetic import compute
-from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls, write_calls
+from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls
 from itool_jax.toolcall.source_values import Language
 
 MAX_EXPRESSION = 20_000  # characters of an answer that is read as Python source
@@ -22,15 +22,14 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 def read_answer(text: str, language: Language) -> ParsedAnswer:
     """The calls of an answer, with values as BFCL compares them.
 
-    Python: where parse_calls stumbles over an expression, it is read as the official decoder reads it: arithmetic by
-    its value; a variable, an index or a call by its text, which BFCL compares with the variable's name.
+    Python: what the official decoder reads is read as it reads it (`read_as_official`), the rest by parse_calls.
     Java, JavaScript: every value is source text. The prompt asks for it in strings, which parse_calls reads; of bare
     values, as in `[f(ids=new ArrayList<>(), on=true)]`, the text is taken, without quotes around it.
     """
-    parsed = parse_calls(text)
     if language == "python":
-        calls = _python_calls(text) if parsed.kind == "malformed" else None
-        return ParsedAnswer("calls", tuple(calls)) if calls else parsed
+        calls = read_as_official(text)
+        return ParsedAnswer("calls", tuple(calls)) if calls else parse_calls(text)
+    parsed = parse_calls(text)
     as_text = parsed.calls and all(isinstance(value, str) for call in parsed.calls for value in call.arguments.values())
     if parsed.kind == "prose" or as_text:
         return parsed
@@ -38,43 +37,58 @@ def read_answer(text: str, language: Language) -> ParsedAnswer:
     return ParsedAnswer("calls", (call,)) if call else parsed
 
 
-def _python_calls(text: str) -> list[ToolCall] | None:
-    """Calls whose values are expressions; None where the text is anything but one call or a list of them."""
+def read_as_official(text: str) -> list[ToolCall] | None:
+    """The calls that the official decoder of prompted models reads in an answer; None where it fails.
+
+    It takes Python source, in brackets or not, without prose. Values are literals, tuples included; arithmetic by its
+    value (bounded here); of a variable, an index or a call without keywords the text, so that `true` is "true". Any
+    sign before a number is a minus. Positional arguments, which it drops, are kept apart as text.
+    """
     text = text.strip(_AROUND)
     if len(text) > MAX_EXPRESSION:
         return None
+    text = f"{'' if text.startswith('[') else '['}{text}{'' if text.endswith(']') else ']'}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python does not know
             body = ast.parse(text, mode="eval").body
-        calls = [_python_call(node) for node in (body.elts if isinstance(body, ast.List) else [body])]
-        write_calls(calls)  # ValueError for what is out of the bounds of literals
-    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
+        calls = body.elts if isinstance(body, ast.List | ast.Tuple) else [body]
+        return [_python_call(node) for node in calls]
+    except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         return None
-    return calls
 
 
 def _python_call(node: ast.AST) -> ToolCall:
-    if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
+    if not isinstance(node, ast.Call):
         raise ValueError("no call")
-    values = {keyword.arg: _python_value(keyword.value) for keyword in node.keywords if keyword.arg}
-    return ToolCall(ast.unparse(node.func), values, tuple(map(_python_value, node.args)))
+    arguments = {keyword.arg or "**": _python_value(keyword.value) for keyword in node.keywords}
+    return ToolCall(ast.unparse(node.func), arguments, tuple(map(ast.unparse, node.args)))
 
 
 def _python_value(node: ast.AST) -> Any:
     match node:
         case ast.Constant(value=str() | int() | float() | None as value):
             return value
-        case ast.List(elts=items) | ast.Tuple(elts=items):
+        case ast.Constant(value=value):
+            return "..." if value is ... else ast.unparse(node)
+        case ast.UnaryOp(operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.List(elts=items):
             return [_python_value(item) for item in items]
-        case ast.Dict(keys=keys, values=values):
-            names = [_python_value(key) if key else None for key in keys]
-            if not all(isinstance(name, str) for name in names):
-                raise ValueError("a key that is no string")
-            return dict(zip(names, map(_python_value, values), strict=True))
-        case ast.Name() | ast.Subscript() | ast.Call(keywords=[]):
+        case ast.Tuple(elts=items):
+            return tuple(_python_value(item) for item in items)
+        case ast.Dict(keys=keys, values=values) if all(keys):
+            return {_python_value(key): _python_value(value) for key, value in zip(keys, values, strict=True) if key}
+        case ast.Name() | ast.Call(keywords=[]):
             return ast.unparse(node)
-    return compute(node)
+        case ast.Subscript(value=value, slice=index):
+            return f"{ast.unparse(value)}[{ast.unparse(index)}]"
+        case ast.Call():
+            call = _python_call(node)
+            return {call.name: call.arguments}
+        case ast.BinOp():
+            return compute(node)
+    raise ValueError(f"{type(node).__name__} is no value")
 
 
 def _bare_call(text: str) -> ToolCall | None:

@@ -10,7 +10,8 @@ import importlib
 import inspect
 import itertools
 import keyword
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from itool_jax.evaluation.bfcl.official import official
 from itool_jax.toolcall import ToolCall
 
 _UNKNOWN = "itool_jax_unknown_function()"  # fails where it is executed, as a call of an unknown function does
+_KEY = re.compile(r"[\w ./-]*")
 _COUNT = itertools.count()
 _MOST = 10**18  # greatest number that goes into these methods, and
 _MOST_DIGITS = 10_000  # greatest exponent or precision: without bounds they compute for hours
@@ -88,7 +90,8 @@ def call_string(call: ToolCall, methods: Collection[str]) -> str:
     What is no method of the back ends, or has a value that is no JSON, becomes a call that fails.
     """
     named = all(name.isidentifier() and not keyword.iskeyword(name) for name in call.arguments)
-    if call.name not in methods or not named or not all(map(_is_json, call.arguments.values())) or _is_costly(call):
+    plain = all(is_json(value) and _is_safe(value) for value in call.arguments.values())
+    if call.name not in methods or not named or not plain or _is_costly(call):
         return _UNKNOWN
     return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
 
@@ -105,12 +108,24 @@ def forget_all() -> None:
         del module[instance]
 
 
-def _is_json(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return type(value) is dict and all(type(key) is str and _is_json(item) for key, item in value.items())
+def is_json(value: Any) -> bool:
+    """Whether the value is made of JSON's types only."""
+    if isinstance(value, dict):
+        return all(type(key) is str and is_json(item) for key, item in value.items())
     if isinstance(value, list):
-        return type(value) is list and all(map(_is_json, value))
+        return all(map(is_json, value))
     return value is None or type(value) in (str, int, float, bool)
+
+
+def _is_safe(value: Any) -> bool:
+    """Whether the official decoder, which reads our result files, writes the value down again as a value.
+
+    It executes a dict of nothing but dicts as a call, and does not escape quotes in a dict's keys.
+    """
+    if isinstance(value, dict):
+        all_dicts = all(isinstance(item, dict) for item in value.values())
+        return not all_dicts and all(_KEY.fullmatch(key) and _is_safe(item) for key, item in value.items())
+    return all(map(_is_safe, value)) if isinstance(value, list) else True
 
 
 def _is_costly(call: ToolCall) -> bool:

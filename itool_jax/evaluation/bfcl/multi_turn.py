@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from typing import Literal
 
 from itool_jax.data.example import Example, Message
-from itool_jax.evaluation.bfcl.back_ends import back_ends, official_error
+from itool_jax.evaluation.bfcl.answers import read_as_official
+from itool_jax.evaluation.bfcl.back_ends import back_ends, is_json, official_error
 from itool_jax.evaluation.bfcl.entries import Entry
 from itool_jax.evaluation.bfcl.official import decode
 from itool_jax.evaluation.bfcl.prompts import SOURCE, messages, tools
@@ -127,7 +128,9 @@ def judge(entry: Entry, texts: Sequence[Sequence[str]], *, official: bool = Fals
 
 def read_step(text: str) -> tuple[ToolCall, ...]:
     """The calls of one answer; none where it is prose or cannot be read: that ends a turn, as officially."""
-    return parse_calls(text).calls
+    calls = read_as_official(text)
+    plain = calls and all(is_json(value) for call in calls for value in call.arguments.values())
+    return tuple(calls) if calls and plain else parse_calls(text).calls
 
 
 def _officially_read(text: str, entry: Entry) -> tuple[ToolCall, ...]:

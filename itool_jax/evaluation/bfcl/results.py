@@ -25,7 +25,7 @@ from etils import epath
 
 from itool_jax import files
 from itool_jax.errors import UserError
-from itool_jax.evaluation.bfcl.answers import read_answer
+from itool_jax.evaluation.bfcl.answers import read_answer, read_as_official
 from itool_jax.evaluation.bfcl.back_ends import forget_all, is_executable
 from itool_jax.evaluation.bfcl.entries import GROUPS, MULTI_TURN, VERSION, Entry, language_of
 from itool_jax.evaluation.bfcl.multi_turn import read_step
@@ -70,9 +70,10 @@ def official_result(entry: Entry, answer: Any) -> Any:
     if entry.category in MULTI_TURN:
         return [[_as_python(read_step(text), text, entry) for text in steps] for steps in answer]
     calls = read_answer(answer, entry.language).calls
-    if entry.language == "python":
-        return _as_python(calls, answer, None)
-    return _as_source(calls)
+    if entry.language != "python":
+        return _as_source(calls)
+    as_is = read_as_official(answer) and not any(map(_has_huge, calls))
+    return answer if as_is else _as_python(calls, answer, None)
 
 
 def evaluate_officially(folder: str | os.PathLike[str], model: str, categories: Sequence[str]) -> dict[str, float]:
@@ -122,8 +123,19 @@ def _python_call(call: ToolCall, keep_name: bool) -> str:
 
 
 def _literal(value: Any) -> str:
-    huge = isinstance(value, int) and abs(value) > sys.float_info.max  # the official checker raises on it, and stops
-    return write_literal(str(value) if huge else value)
+    try:
+        return write_literal(str(value) if _is_huge(value) else value)
+    except ValueError:  # beside a huge number, what only Python can write: such a call is wrong in any case
+        return write_literal(str(value))
+
+
+def _has_huge(call: ToolCall) -> bool:
+    return any(map(_is_huge, call.arguments.values()))
+
+
+def _is_huge(value: Any) -> bool:
+    """Whether the official checker raises on the value where it expects a float, and its runner stops."""
+    return isinstance(value, int) and abs(value) > sys.float_info.max
 
 
 def _key(key: str) -> str:
