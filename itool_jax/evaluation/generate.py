@@ -37,14 +37,14 @@ def greedy_answers(
     sampler: TreeSampler,
     examples: Sequence[Prepared],
     budget: int,
-    on_done: Callable[[], None] = lambda: None,
+    on_done: Callable[[Prepared, Sample], None] = lambda _prepared, _sample: None,
 ) -> list[Sample]:
-    """The greedy answer of every example, in their order, each of at most `budget` tokens."""
+    """The greedy answer of every example, in their order, each of at most `budget` tokens; on_done as each ends."""
 
     def receive(finished: Sequence[Finished]) -> None:
         for growth, _, (sample,) in finished:
             growth.sample = sample
-            on_done()
+            on_done(growth.prepared, sample)
 
     answers = [_Answer(prepared, budget) for prepared in examples]
     for _ in sampler.grow(answers, receive):

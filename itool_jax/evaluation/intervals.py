@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -22,6 +25,18 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     low = 0.0 if right == 0 else (centre - half) / scale
     high = 1.0 if right == count else (centre + half) / scale
     return low, high
+
+
+def bootstrap_mean(groups: Sequence[tuple[int, int]], resamples: int = 10_000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of several groups' shares, each group (right, count), count > 0.
+
+    Every resample draws each group's answers anew, with replacement and as many as there are. Of answers that are right
+    or wrong that is a binomial number of right ones, so no answer is drawn by itself.
+    """
+    right, count = np.asarray(groups, float).T
+    drawn = np.random.default_rng(seed).binomial(count.astype(int), right / count, (resamples, len(groups)))
+    low, high = np.quantile((drawn / count).mean(axis=1), (0.025, 0.975))
+    return float(low), float(high)
 
 
 def paired_change(both: int, gained: int, lost: int, neither: int) -> tuple[float, float]:

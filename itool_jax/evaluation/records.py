@@ -86,6 +86,7 @@ def _summary(row: Mapping[str, Any]) -> SetSummary:
         errors={str(kind): int(count) for kind, count in row["errors"].items()},
         skipped_too_long=int(row.get("skipped_too_long", 0)),
         slot_f1=_share(row.get("slot_f1")),
+        difficulties={str(k): (int(right), int(count)) for k, (right, count) in row.get("difficulties", {}).items()},
     )
 
 

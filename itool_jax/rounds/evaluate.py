@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console
 
 from itool_jax.config import round_name
+from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
+from itool_jax.evaluation import report
+from itool_jax.evaluation.benchmarks import benchmark_names
 from itool_jax.evaluation.exact_match import Graded, grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
 from itool_jax.models.policy import Policy
 from itool_jax.progress import progress
+from itool_jax.rounds.benchmarks import evaluate_benchmarks
 from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_stage
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
+from itool_jax.sampling.sampler import Sample
 
 
-def command(run: RunDirectory, checkpoint: str | None) -> None:
+def command(run: RunDirectory, checkpoint: str | None, benchmark: Sequence[str], limit: int | None) -> None:
+    if limit is not None and not benchmark:
+        raise UserError("--limit goes with --benchmark; config.evaluate.limit is the limit of the held-out sets.")
+    benchmark_names(benchmark)
     session = Session(run)
     known = [BASE, WARMUP, *(round_name(index) for index in range(run.config.rounds)), OWN_PAIRS]
     if checkpoint is not None and checkpoint not in known:
         raise UserError(f"--checkpoint={checkpoint}: the policies of this run are {', '.join(known)}.")
     for name in known:
         if name == checkpoint or (checkpoint is None and (name == BASE or session.current(policy_stage(name)))):
-            evaluate(session, name)
+            if benchmark:
+                evaluate_benchmarks(session, name, benchmark, run.config.evaluate.limit if limit is None else limit)
+            else:
+                evaluate(session, name)
+    if benchmark:
+        report.show(report.collect(run.path), Console())
 
 
 def evaluate(session: Session, name: str) -> StageResult:
-    """The stage NAME/eval: answers of every held-out set, and a summary, of the base, the warm-up or a round."""
+    """The stage NAME/eval: answers of every held-out set, and a summary, of the base, the warm-up or a round.
+
+    The config's benchmarks are stages of their own, done before it.
+    """
+    cfg = session.config.evaluate
+    evaluate_benchmarks(session, name, cfg.benchmarks, cfg.limit)
 
     def body(stage: Stage):
         policy = session.policy(name)
@@ -48,7 +68,7 @@ def answer_sets(session: Session, policy: Policy, title: str) -> Mapping[str, li
     """Greedy answers of the policy on every held-out set, graded; all sets share the batches."""
     total = sum(len(examples) for examples, _ in session.heldout.values())
     with progress(f"Evaluating {title}", total, "answers") as bar:
-        return _answer(session, policy, on_done=lambda: bar.advance(1))
+        return _answer(session, policy, on_done=lambda *_: bar.advance(1))
 
 
 def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
@@ -58,7 +78,10 @@ def quick_scores(session: Session, policy: Policy) -> dict[str, float]:
 
 
 def _answer(
-    session: Session, policy: Policy, limit: int = 0, on_done: Callable[[], None] = lambda: None
+    session: Session,
+    policy: Policy,
+    limit: int = 0,
+    on_done: Callable[[Prepared, Sample], None] = lambda _prepared, _sample: None,
 ) -> dict[str, list[Graded]]:
     cfg = session.config.evaluate
     everything = [(name, p) for name, (examples, _) in session.heldout.items() for p in examples[: limit or None]]

@@ -174,10 +174,18 @@ class Session:
         return self.base if name == BASE else self.load(self.trained(name).paths["checkpoint"])
 
     def sampler(
-        self, policy: Policy, examples: Sequence[Prepared], trees: int, *, branches: int, arena_tokens: int, seed: int
+        self,
+        policy: Policy,
+        examples: Sequence[Prepared],
+        trees: int,
+        *,
+        branches: int,
+        arena_tokens: int,
+        seed: int,
+        longest: int = 0,
     ) -> TreeSampler:
-        """A sampler whose arenas hold the longest of these prompts; its prompt columns come in steps of 64."""
-        longest = max(len(p.prompt) for p in examples)
+        """A sampler whose arenas hold the longest of these prompts, and `longest` tokens, in steps of 64 columns."""
+        longest = max(longest, *(len(p.prompt) for p in examples))
         cfg = SamplerConfig(
             trees=trees,
             branches=branches,

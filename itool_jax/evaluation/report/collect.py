@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from etils import epath
@@ -13,7 +14,7 @@ from etils import epath
 from itool_jax.errors import UserError
 from itool_jax.evaluation.exact_match import SetSummary
 from itool_jax.evaluation.records import read_graded, read_summaries
-from itool_jax.evaluation.report.results import BASE, WARMUP, Points, RunResults, SetResult, StageCost
+from itool_jax.evaluation.report.results import BASE, FAMILIES, WARMUP, Points, RunResults, SetResult, StageCost
 from itool_jax.evaluation.report.tree import DrawnTree, pick_tree
 from itool_jax.metrics import read_metrics
 
@@ -21,6 +22,7 @@ MANIFEST, CONFIG, STATS = "manifest.json", "config.json", "stats.json"
 _ROUND = re.compile(r"round_\d{3,}")
 _SETS_FIRST = ("easy", "medium", "hard", "unseen_tools")
 _DRAWN = ("loss", "accuracy", "margin", "chosen_logprob", "rejected_logprob")
+_BENCHMARKS = "benchmarks"
 _HELDOUT = "heldout"  # metrics of the stage X/heldout are exact-match shares by set while X was training
 
 
@@ -35,7 +37,7 @@ def collect(run_dir: str | os.PathLike[str]) -> RunResults:
         found = "is no folder" if not run.is_dir() else f"has neither {MANIFEST} nor {CONFIG}"
         raise UserError(f"{run} {found}: expected the directory of a run. Check --workdir, or start a run there first.")
     rounds = sorted(path.name for path in run.iterdir() if _ROUND.fullmatch(path.name) and path.is_dir())
-    found = {stage: _evaluation(run / stage / "eval") for stage in (BASE, WARMUP, *rounds)}
+    found = {stage: _evaluation(run / stage / "eval") | _benchmarks(run / stage) for stage in (BASE, WARMUP, *rounds)}
     evaluated = {stage: sets for stage, sets in found.items() if sets}
     tree_round, tree = _last_tree(run, rounds)
     return RunResults(
@@ -56,6 +58,18 @@ def _evaluation(folder: epath.Path) -> dict[str, SetResult]:
         name: SetResult(summary, _outcomes(folder / f"{name}.jsonl", summary))
         for name, summary in read_summaries(folder).items()
     }
+
+
+def _benchmarks(stage: epath.Path) -> dict[str, SetResult]:
+    """Evaluations below stage/benchmarks, one folder a set; the official result files beside them are no set."""
+    folder = stage / _BENCHMARKS
+    found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    sets = [(path.name, result) for path in found for name, result in _evaluation(path).items() if name == path.name]
+    return {name: replace(result, family=_family(name)) for name, result in sets}
+
+
+def _family(name: str) -> str:
+    return next((family for family in FAMILIES if name.startswith(f"{family}_")), "")
 
 
 def _outcomes(path: epath.Path, summary: SetSummary) -> dict[str, bool] | None:

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.evaluation.exact_match import SetSummary
-from itool_jax.evaluation.intervals import paired_change
+from itool_jax.evaluation.intervals import bootstrap_mean, paired_change, wilson
 from itool_jax.evaluation.report.tree import DrawnTree
 
 BASE, WARMUP = "base", "warmup"
 Points = tuple[tuple[int, float], ...]
 
 
+FAMILIES = {"bfcl": "BFCL", "api_bank": "API-Bank"}  # benchmarks whose categories are sets: bfcl_simple_python, ...
+
+
 @dataclass(frozen=True)
 class SetResult:
-    """One set at one stage. `outcomes`: whether each example was answered right, by id; None where no file says so."""
+    """One set at one stage.
+
+    outcomes  whether each example was answered right, by id; None where no file says so
+    family    of a benchmark's category: the benchmark, a key of FAMILIES; "" for a held-out set
+    """
 
     summary: SetSummary
     outcomes: Mapping[str, bool] | None = None
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """All evaluated categories of a benchmark, or all held-out sets, together at one stage.
+
+    right, count         answers
+    interval             95 % Wilson interval of right / count
+    mean, mean_interval  mean of the sets' shares, each counting the same, and its 95 % bootstrap interval
+    difficulties         (right, count) by difficulty
+    """
+
+    right: int
+    count: int
+    interval: tuple[float, float]
+    mean: float
+    mean_interval: tuple[float, float]
+    difficulties: Mapping[str, tuple[int, int]]
+
+    @property
+    def share(self) -> float:
+        return self.right / self.count
 
 
 @dataclass(frozen=True)
@@ -80,6 +112,32 @@ class RunResults:
         result = self.sets[name].get(stage)
         return result.summary if result else None
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The benchmarks of which some category was evaluated; "" first where held-out sets were."""
+        found = {result.family for stages in self.sets.values() for result in stages.values()}
+        return tuple(family for family in ("", *FAMILIES) if family in found)
+
+    def overall(self, family: str, stage: str) -> Overall | None:
+        """A benchmark's sets together (the held-out ones for ""); None where the stage answered none of them."""
+        found = [stages[stage] for stages in self.sets.values() if stage in stages]
+        summaries = [result.summary for result in found if result.family == family and result.summary.count]
+        if not summaries:
+            return None
+        groups = [(summary.right, summary.count) for summary in summaries]
+        right, count = (sum(column) for column in zip(*groups, strict=True))
+        levels = {
+            level: [s.difficulties[level] for s in summaries if level in s.difficulties] for level in DIFFICULTIES
+        }
+        return Overall(
+            right=right,
+            count=count,
+            interval=wilson(right, count),
+            mean=sum(r / c for r, c in groups) / len(groups),
+            mean_interval=bootstrap_mean(groups),
+            difficulties={level: (sum(r for r, _ in g), sum(c for _, c in g)) for level, g in levels.items() if g},
+        )
+
     def change(self, name: str, before: str, after: str) -> Change | None:
         """The change of a set from one stage to another; None where either has no figure."""
         first, second = self.sets[name].get(before), self.sets[name].get(after)
@@ -107,11 +165,33 @@ class RunResults:
 
 
 def to_json(results: RunResults) -> dict[str, Any]:
-    """`{"sets": {set: {stage: exact-match share}}, "errors": {set: {stage: {error kind: count}}}}`."""
+    """The figures as JSON values, by set and stage, and for whole benchmarks by stage.
+
+    sets          exact-match share
+    errors        wrong answers by error kind
+    intervals     95 % interval of the share
+    difficulties  [right, count] by difficulty
+    overall       by benchmark ("heldout" for the held-out sets): share and mean over categories, with intervals
+    """
     summaries = {
         name: {stage: result.summary for stage, result in stages.items()} for name, stages in results.sets.items()
     }
-    return {
-        "sets": {name: {stage: s.exact_match for stage, s in stages.items()} for name, stages in summaries.items()},
-        "errors": {name: {stage: dict(s.errors) for stage, s in stages.items()} for name, stages in summaries.items()},
+
+    def each(value: Callable[[SetSummary], Any]) -> dict[str, dict[str, Any]]:
+        return {name: {stage: value(s) for stage, s in stages.items()} for name, stages in summaries.items()}
+
+    figures = {
+        "sets": each(lambda summary: summary.exact_match),
+        "errors": each(lambda summary: dict(summary.errors)),
+        "intervals": each(lambda summary: summary.interval),
+        "difficulties": each(lambda summary: dict(summary.difficulties)),
+        "overall": {
+            family or "heldout": {
+                stage: {**asdict(overall), "share": overall.share}
+                for stage in results.stages
+                if (overall := results.overall(family, stage))
+            }
+            for family in results.families
+        },
     }
+    return json.loads(json.dumps(figures))  # tuples as lists

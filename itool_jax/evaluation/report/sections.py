@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from itool_jax.evaluation.report import charts, wording
 from itool_jax.evaluation.report.markup import Child, Markup, element, join
+from itool_jax.evaluation.report.overview import HEADS, NOTE, overview
 from itool_jax.evaluation.report.results import BASE, Change, Points, RunResults
 from itool_jax.evaluation.report.tree import DrawnPair, DrawnTree
 from itool_jax.evaluation.report.tree_drawing import draw_tree, legend
@@ -20,7 +21,7 @@ _METRICS = {
 
 
 def all_sections(results: RunResults) -> list[Markup]:
-    made = (_exact_match, _gains, _figures, _errors, _tree, _training, _rounds, _costs, _config)
+    made = (_exact_match, _gains, _figures, _overall, _errors, _tree, _training, _rounds, _costs, _config)
     return [section for make in made if (section := make(results)) is not None]
 
 
@@ -32,7 +33,8 @@ def _exact_match(results: RunResults) -> Markup | None:
         for name in results.sets
     ]
     note = (
-        "Share of answers whose parsed calls equal the ground truth, in per cent; bars are 95\u00a0% Wilson intervals."
+        "Share of answers whose parsed calls equal the ground truth (a benchmark's: by its own rules), in per cent; "
+        "bars are 95\u00a0% Wilson intervals."
     )
     return _section("Exact match", note, _grid(panels))
 
@@ -83,6 +85,18 @@ def _figure_cell(results: RunResults, name: str, stage: str) -> Child:
                 says = f"{wording.points(change.share)} vs {wording.stage_label(before)}"
                 lines.append(element("small", says, class_=("worse", "same", "better")[change.direction + 1]))
     return join(lines)
+
+
+def _overall(results: RunResults) -> Markup | None:
+    rows = [
+        [_title(row.sets), _title(row.stage), row.answers, *(join(_cell(*cell)) for cell in row.cells)]
+        for row in overview(results)
+    ]
+    return _section("All sets together", NOTE, _table(HEADS, rows)) if rows else None
+
+
+def _cell(share: str, below: str) -> list[Child]:
+    return [element("b", share), element("small", below)]
 
 
 def _errors(results: RunResults) -> Markup | None:

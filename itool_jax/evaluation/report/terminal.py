@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +11,10 @@ from rich.text import Text
 
 from itool_jax.evaluation.exact_match import error_rank
 from itool_jax.evaluation.report import wording
+from itool_jax.evaluation.report.overview import HEADS, overview
 from itool_jax.evaluation.report.results import BASE, Change, RunResults
 
+_COLUMNS_MAX = 6  # sets that stand side by side
 _COLOURS = {1: "green", 0: "dim", -1: "red"}
 
 
@@ -22,6 +26,7 @@ def show(results: RunResults, console: Console) -> None:
         for before in dict.fromkeys((BASE, results.reference)):
             if before in results.stages[:-1]:
                 console.print(_changes(results, before))
+        console.print(_overall(results))
         console.print(_errors(results))
     if results.costs:
         total = sum(cost.seconds for cost in results.costs)
@@ -43,6 +48,15 @@ def _exact_match(results: RunResults) -> Table:
                 else _text("–")
             )
         table.add_row(_text(wording.set_label(name)), _text(count), *cells)
+    return table
+
+
+def _overall(results: RunResults) -> Table:
+    first, _, _, *others = HEADS
+    table = _table("All sets together in %, with 95\u00a0% intervals (per set: bootstrap)", first, *others)
+    for row in overview(results):
+        cells = [_two_lines(share, below.replace(", ", "\n")) for share, below in row.cells]
+        table.add_row(_text(f"{row.sets}, {row.stage}\n{row.answers} answers"), *cells)
     return table
 
 
@@ -73,16 +87,32 @@ def _errors(results: RunResults) -> Table:
         if before
         else "Wrong answers by error kind"
     )
-    table = _table(title, "error kind", *map(wording.set_label, results.sets))
     stages = (before, after) if before else (after,)
     summaries = {name: [results.summary(name, stage) for stage in stages] for name in results.sets}
     kinds = {kind for found in summaries.values() for summary in found if summary for kind in summary.errors}
+    counts = {
+        name: {
+            kind: " → ".join("–" if summary is None else f"{summary.errors.get(kind, 0):,}" for summary in found)
+            for kind in sorted(kinds, key=error_rank)
+        }
+        for name, found in summaries.items()
+    }
+    if len(counts) > _COLUMNS_MAX:
+        return _errors_in_lines(title, counts)
+    table = _table(title, "error kind", *map(wording.set_label, counts))
     for kind in sorted(kinds, key=error_rank):
-        cells = (
-            " → ".join("–" if summary is None else f"{summary.errors.get(kind, 0):,}" for summary in found)
-            for found in summaries.values()
-        )
-        table.add_row(_text(wording.set_label(kind)), *map(_text, cells))
+        table.add_row(_text(wording.set_label(kind)), *(_text(of[kind]) for of in counts.values()))
+    return table
+
+
+def _errors_in_lines(title: str, counts: Mapping[str, Mapping[str, str]]) -> Table:
+    """A line for each set, where they are too many for columns; kinds that it does not have are left out."""
+    table = Table(title=_text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("set")
+    table.add_column("error kinds")
+    for name, of in counts.items():
+        told = [f"{wording.set_label(kind)} {count}" for kind, count in of.items() if set(count) & set("123456789")]
+        table.add_row(_text(wording.set_label(name)), _text(" · ".join(told) or "–"))
     return table
 
 

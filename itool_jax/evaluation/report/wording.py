@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from itool_jax.evaluation.report.results import BASE, WARMUP, Change, RunResults, StageCost
+from itool_jax.evaluation.report.results import BASE, FAMILIES, WARMUP, Change, RunResults, StageCost
 
 _UNSAFE = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)} | {0x7F: "\u2421"}
 _UNSAFE |= dict.fromkeys(
@@ -31,6 +31,11 @@ def stage_label(stage: str) -> str:
 
 def set_label(name: str) -> str:
     return name.replace("_", " ")
+
+
+def family_label(family: str) -> str:
+    """A benchmark's name; the held-out sets are the family ""."""
+    return FAMILIES.get(family, "held-out sets")
 
 
 def percent(share: float | None) -> str:
@@ -103,7 +108,7 @@ def verdict(results: RunResults) -> str:
     stages = list(results.sets[name])
     first, last = stages[0], stages[-1]
     before = results.reference if results.reference in stages[:-1] else first
-    change = results.change(name, before, last)
+    change = results.change(name, before, last) if before != last else None
     end = results.sets[name][last].summary.exact_match
     if change is None:
         return f"On {set_label(name)}, exact match is {percent(end)}\u00a0% {_after(last)}."

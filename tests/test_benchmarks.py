@@ -1,0 +1,216 @@
+"""Benchmarks answered by a tiny model through the command line, killed and resumed, and shown in the report."""
+
+import io
+import json
+from importlib.util import find_spec
+
+import pytest
+from rich.console import Console
+
+from itool_jax.cli import main
+from itool_jax.errors import UserError
+from itool_jax.evaluation import Graded, benchmarks, bfcl, write_evaluation
+from itool_jax.evaluation.benchmarks import benchmark_names, load_benchmark, sample
+from itool_jax.evaluation.bfcl.results import evaluate_officially
+from itool_jax.evaluation.intervals import bootstrap_mean, wilson
+from itool_jax.evaluation.report import collect, show, to_json
+from itool_jax.evaluation.report.page import html_page
+from itool_jax.evaluation.report.results import FAMILIES
+from itool_jax.rounds import benchmarks as stages
+from itool_jax.rounds.session import Session
+from itool_jax.sampling.sampler import Sample
+from tests.bfcl_conversations import as_texts, true_calls
+from tests.report_runs import make_run
+from tests.test_api_bank import ROW, write
+
+needs_bfcl = pytest.mark.skipif(
+    find_spec("bfcl_eval") is None, reason="needs bfcl-eval, installed with --no-deps (docs/bfcl.md)"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """API-Bank's level 1 with eight rows, two of them too long for the model."""
+    rows = [{**ROW, "id": number, "input": f"User: Meet at {number}.\n{ROW['input']}"} for number in range(8)]
+    rows[3]["input"] = rows[6]["input"] = "User: " + "Plans, " * 400 + ROW["input"]
+    return write(tmp_path_factory.mktemp("api_bank"), rows).parent
+
+
+@pytest.fixture
+def evaluate(folder):
+    def run(workdir, *options):
+        changes = {"evaluate.api_bank": folder, "evaluate.slots": 8, "evaluate.answer_tokens": 12}
+        given = [f"--config.{key}={value}" for key, value in changes.items()]
+        return main(["evaluate", "--config=configs/quickstart.py:smoke", f"--workdir={workdir}", *given, *options])
+
+    return run
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_killed_benchmark_goes_on_and_ends_with_the_same_answers(evaluate, tmp_path, monkeypatch, capsys):
+    assert evaluate(tmp_path / "whole", "--benchmark=api_bank:level_1") == 0
+    printed = capsys.readouterr()
+    assert "api bank level 1" in printed.out and "All sets together" in printed.out
+    assert "2 of 8 prompts" in printed.err
+    found = tmp_path / "whole/base/benchmarks/api_bank_level_1"
+    answers, graded = lines(found / "answers.jsonl"), lines(found / "api_bank_level_1.jsonl")
+    assert len(answers) == len(graded) == 6
+    assert [row["answer"] for row in answers] == [row["answer"] for row in graded]
+    assert all("AddMeeting(" in row["prompt"] and "Generate API Request:" in row["prompt"] for row in answers)
+    summary = json.loads((found / "summary.json").read_text())["sets"]["api_bank_level_1"]
+    assert (summary["count"], summary["skipped_too_long"], sum(summary["errors"].values())) == (6, 2, 6)
+
+    asked = []
+
+    def killed(sampler, examples, budget, on_done):
+        asked.append([p.id for p in examples])
+
+        def first_two(done, sample):
+            on_done(done, sample)
+            if len(asked[-1]) == 6 and len(kept.read_text().splitlines()) == 2:
+                raise KeyboardInterrupt
+
+        kept = tmp_path / "killed/.partial/base.benchmarks.api_bank_level_1/kept/answers.jsonl"
+        return greedy_answers(sampler, examples, budget, first_two)
+
+    greedy_answers = stages.greedy_answers
+    monkeypatch.setattr(stages, "greedy_answers", killed)
+    assert evaluate(tmp_path / "killed", "--benchmark=api_bank:level_1") == 130
+    with (tmp_path / "killed/.partial/base.benchmarks.api_bank_level_1/kept/answers.jsonl").open("a") as file:
+        file.write('{"id": "cut o')  # as a kill in the middle of a write leaves it
+    assert evaluate(tmp_path / "killed", "--benchmark=api_bank:level_1") == 0
+    assert [len(ids) for ids in asked] == [6, 4]
+    again = tmp_path / "killed/base/benchmarks/api_bank_level_1"
+    for name in ("answers.jsonl", "api_bank_level_1.jsonl", "summary.json"):
+        assert (again / name).read_bytes() == (found / name).read_bytes(), name
+    assert evaluate(tmp_path / "killed", "--benchmark=api_bank:level_1") == 0
+    assert len(asked) == 2  # complete: nothing is asked again
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A policy that knows the ground truth of BFCL, but is wrong about one entry in two of single-turn categories."""
+    said = {}
+    for category in ("simple_python", "irrelevance"):
+        for place, entry in enumerate(bfcl.read_entries(category)):
+            said[entry.id] = bfcl.example(entry).answer if place % 2 else "[no_such_function()]"
+    for entry in bfcl.read_entries("multi_turn_base"):
+        texts = [text for steps in as_texts(true_calls(entry)) for text in steps]
+        said |= {f"{entry.id}/{step}": text for step, text in enumerate(texts)}
+
+    def answers(sampler, examples, budget, on_done):
+        for prepared in examples:
+            on_done(prepared, Sample(tuple(sampler.encode(said[prepared.id])), (), "stop"))
+
+    monkeypatch.setattr(stages, "greedy_answers", answers)
+    monkeypatch.setattr(Session, "sampler", lambda session, *_, **__: session.dialect.tokenizer)
+
+
+@needs_bfcl
+def test_bfcl_answers_are_graded_and_written_for_the_official_runner(evaluate, tmp_path, scripted, monkeypatch):
+    monkeypatch.setattr(stages, "context_of", lambda session: 10**6)
+    options = ("--benchmark=bfcl:simple_python,irrelevance", "--benchmark=bfcl:multi_turn_base", "--limit=20")
+    assert evaluate(tmp_path / "run", *options) == 0
+    folder = tmp_path / "run/base/benchmarks"
+    official = evaluate_officially(folder / "official", "run-base", ["simple_python", "irrelevance", "multi_turn_base"])
+    figures = to_json(collect(tmp_path / "run"))
+    assert {f"bfcl_{category}": {"base": share} for category, share in official.items()} == figures["sets"]
+    assert official["multi_turn_base"] == 1 and 0 < official["simple_python"] < 1
+    overall = figures["overall"]["bfcl"]["base"]
+    assert overall["mean"] == pytest.approx(sum(official.values()) / 3)
+    low, high = overall["mean_interval"]
+    assert low < overall["mean"] < high
+    assert sum(count for _, count in overall["difficulties"].values()) == overall["count"] == 60
+    assert set(figures["errors"]["bfcl_simple_python"]["base"]) == {"function_name"}
+    conversations = lines(folder / "bfcl_multi_turn_base" / "answers.jsonl")
+    assert len(conversations) == 20 and all(row["prompt"] and row["ending"] == "" for row in conversations)
+
+
+@needs_bfcl
+def test_a_conversation_that_outgrows_the_context_is_wrong_and_one_that_never_fits_is_left_out(
+    evaluate, tmp_path, scripted, monkeypatch
+):
+    monkeypatch.setattr(stages, "context_of", lambda session: 1000)
+    assert evaluate(tmp_path / "run", "--benchmark=bfcl:multi_turn_base", "--limit=20") == 0
+    found = tmp_path / "run/base/benchmarks/bfcl_multi_turn_base"
+    summary = json.loads((found / "summary.json").read_text())["sets"]["bfcl_multi_turn_base"]
+    assert summary["count"] + summary["skipped_too_long"] == 20 and summary["skipped_too_long"] > 0
+    assert set(summary["errors"]) == {"context_full"} and summary["right"] > 0
+
+
+def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
+    run = make_run(tmp_path / "run", stages=("base", "warmup"), count=20)
+    for stage, right in {"base": 1, "warmup": 3}.items():
+        for category in ("simple_python", "multiple", "parallel"):
+            levels, errors = ("easy", "hard") * 2, [None] * right + ["format"] * (4 - right)
+            rows = [
+                Graded(f"{category}_{n}", level, "", "", error is None, error, None)
+                for n, (level, error) in enumerate(zip(levels, errors, strict=True))
+            ]
+            write_evaluation(run / stage / "benchmarks" / f"bfcl_{category}", {f"bfcl_{category}": rows})
+    (run / "base/benchmarks/official/result").mkdir(parents=True)
+    results = collect(run)
+    assert results.families == ("", "bfcl")
+    overall = results.overall("bfcl", "warmup")
+    assert overall is not None
+    assert (overall.right, overall.count, overall.mean) == (9, 12, 0.75)
+    assert overall.interval == wilson(9, 12)
+    assert overall.difficulties == {"easy": (6, 6), "hard": (3, 6)}
+    held_out = results.overall("", "base")
+    assert held_out is not None and held_out.count == 80
+    console = Console(width=100, record=True, file=io.StringIO())
+    show(results, console)
+    printed = console.export_text()
+    assert "BFCL, warm-up" in printed and "12 answers" in printed
+    assert "format 3 → 1" in printed  # seven sets: a line for each
+    page = html_page(results)
+    assert "All sets together" in page and "bfcl parallel" in page.lower() and "BFCL" in page
+
+
+def test_names_of_benchmarks():
+    assert benchmark_names(["bfcl:simple_python,multiple", "api_bank:level_2", "bfcl:multiple"]) == (
+        ("bfcl", "simple_python"),
+        ("bfcl", "multiple"),
+        ("api_bank", "level_2"),
+    )
+    assert len(benchmark_names(["bfcl"])) == 13 and len(benchmark_names(["bfcl", "bfcl:multi_turn"])) == 17
+    for spec, says in {"bfcl:simple": "no category 'simple'", "bfc": "no benchmark 'bfc'", "bfcl:": None}.items():
+        if says:
+            with pytest.raises(UserError, match=says):
+                benchmark_names([spec])
+        else:
+            assert benchmark_names([spec]) == benchmark_names(["bfcl"])
+
+
+def test_a_limit_needs_a_benchmark(evaluate, tmp_path, capsys):
+    assert evaluate(tmp_path / "run", "--limit=3") == 2
+    assert "--limit goes with --benchmark" in capsys.readouterr().err
+    assert evaluate(tmp_path / "run", "--benchmark=bfcl:nothing") == 2
+    assert "no category 'nothing'" in capsys.readouterr().err
+
+
+def test_a_sample_is_fixed_and_in_order(folder):
+    whole = load_benchmark("api_bank", "level_1", 0, str(folder))
+    three, five = (load_benchmark("api_bank", "level_1", limit, str(folder)) for limit in (3, 5))
+    ids = [example.id for example in whole.examples]
+    assert len(whole.examples) == whole.total == three.total == 8
+    assert {e.id for e in three.examples} < {e.id for e in five.examples}
+    for one in (three, five):
+        assert [e.id for e in one.examples] == sorted((e.id for e in one.examples), key=ids.index)
+    assert sample(whole.examples, 100) == whole.examples
+
+
+def test_bootstrap_interval_of_a_mean_of_shares():
+    # By the central limit theorem: sd of the mean of two independent shares, sqrt(0.25/400 + 0.16/100) / 2
+    low, high = bootstrap_mean([(200, 400), (20, 100)])
+    half = 1.96 * (0.25 / 400 + 0.16 / 100) ** 0.5 / 2
+    assert low == pytest.approx(0.35 - half, abs=0.004) and high == pytest.approx(0.35 + half, abs=0.004)
+    assert bootstrap_mean([(0, 5), (5, 5)]) == (0.5, 0.5)
+    assert bootstrap_mean([(2, 5)]) == bootstrap_mean([(2, 5)])
+
+
+def test_every_benchmark_has_its_name_in_reports():
+    assert set(FAMILIES) == set(benchmarks._PARTS)
