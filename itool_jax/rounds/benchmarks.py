@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def evaluate_benchmarks(session: Session, name: str, specs: Sequence[str], limit: int) -> list[StageResult]:
     """The stages NAME/benchmarks/FAMILY_CATEGORY: answers, prompts, verdicts and summary of every category named.
 
-    BFCL's answers also go to NAME/benchmarks/official/result/itool-jax-NAME/..., in the layout that `bfcl evaluate` reads.
+    BFCL's answers also go to NAME/benchmarks/official/result/itool-jax-NAME/..., as `bfcl evaluate` reads them.
     """
     folder = session.config.evaluate.api_bank
     loaded = [load_benchmark(*names, limit, folder) for names in benchmark_names(specs)]
