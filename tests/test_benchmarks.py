@@ -115,7 +115,9 @@ def test_bfcl_answers_are_graded_and_written_for_the_official_runner(evaluate, t
     options = ("--benchmark=bfcl:simple_python,irrelevance", "--benchmark=bfcl:multi_turn_base", "--limit=20")
     assert evaluate(tmp_path / "run", *options) == 0
     folder = tmp_path / "run/base/benchmarks"
-    official = evaluate_officially(folder / "official", "run-base", ["simple_python", "irrelevance", "multi_turn_base"])
+    official = evaluate_officially(
+        folder / "official", "itool-jax-base", ["simple_python", "irrelevance", "multi_turn_base"]
+    )
     figures = to_json(collect(tmp_path / "run"))
     assert {f"bfcl_{category}": {"base": share} for category, share in official.items()} == figures["sets"]
     assert official["multi_turn_base"] == 1 and 0 < official["simple_python"] < 1

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def evaluate_benchmarks(session: Session, name: str, specs: Sequence[str], limit: int) -> list[StageResult]:
     """The stages NAME/benchmarks/FAMILY_CATEGORY: answers, prompts, verdicts and summary of every category named.
 
-    BFCL's answers also go to NAME/benchmarks/official/result/RUN_NAME/..., in the layout that `bfcl evaluate` reads.
+    BFCL's answers also go to NAME/benchmarks/official/result/itool-jax-NAME/..., as `bfcl evaluate` reads them.
     """
     folder = session.config.evaluate.api_bank
     loaded = [load_benchmark(*names, limit, folder) for names in benchmark_names(specs)]
@@ -42,7 +42,7 @@ def evaluate_benchmarks(session: Session, name: str, specs: Sequence[str], limit
 
 
 def _evaluate(session: Session, name: str, benchmark: Benchmark) -> StageResult:
-    target, model = f"{name}/{FOLDER}", f"{session.run.path.name}-{name}"
+    target, model = f"{name}/{FOLDER}", f"itool-jax-{name}"
     outputs = {"eval": f"{target}/{benchmark.name}"}
     if benchmark.family == "bfcl":
         placed = result_path(f"{target}/{OFFICIAL}", model, benchmark.category)
@@ -52,13 +52,11 @@ def _evaluate(session: Session, name: str, benchmark: Benchmark) -> StageResult:
         answered = _Answers(session, benchmark, stage)
         graded, raw = answered.conversations(name) if benchmark.conversations else answered.examples(name)
         folder = stage.output("eval")
-        summary = write_evaluation(folder, {benchmark.name: graded}, {benchmark.name: answered.too_long})[
-            benchmark.name
-        ]
+        written = write_evaluation(folder, {benchmark.name: graded}, {benchmark.name: answered.too_long})
         files.write_atomic(folder / _PAYLOAD, "".join(map(_line, answered.rows())).encode())
         if "result" in outputs:
             _write_result(stage, model, benchmark.category, raw)
-        return _counts(summary, benchmark)
+        return _counts(written[benchmark.name], benchmark)
 
     content = {"examples": benchmark.contents(), "answer_tokens": session.config.evaluate.answer_tokens}
     return session.run.stage(
