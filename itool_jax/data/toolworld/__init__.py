@@ -1,7 +1,7 @@
 """The tool world: seeded simulators of tools and conversations, each with one right answer.
 
-There are two worlds. The small one (`ToolWorld`) makes a concept (book a hotel) into a tool whose name, parameter names,
-enum spellings, order and optional parameters change from conversation to conversation; candidates around it look alike.
+There are two worlds. The small one (`ToolWorld`) makes a concept (book a hotel) into a tool whose name, parameter
+names, enum spellings, order and optional parameters change from conversation to conversation; candidates look alike.
 The large one (`LargeWorld`) has hundreds of concepts with descriptions, nested values, nested calls, long tool sets and
 free wording, and `TaskWorld` tasks of several turns over back ends whose state calls change. In all of them every
 value of an answer stands in the conversation, and optional parameters are used only where they are mentioned.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from itool_jax.data.toolworld.large.kinds import Kind
+from itool_jax.data.toolworld.large.ways import ways
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Slot:
         """The same thing in another role: other phrases (divided by `|`), and other texts where given."""
         return replace(
             self,
-            says=tuple(says.split("|")),
+            says=ways(says),
             about=about or self.about,
             names=tuple(names.split()) or self.names,
             label=label or (names.split()[0].replace("_", " ") if names else self.label),
@@ -78,14 +79,12 @@ class Concept:
 
 
 def slot(key: str, names: str, kind: Kind, says: str, about: str, *, label: str = "", leads: bool = False) -> Slot:
-    return Slot(
-        key, label or key.replace("_", " "), tuple(names.split()), kind, tuple(says.split("|")), about, True, leads
-    )
+    return Slot(key, label or key.replace("_", " "), tuple(names.split()), kind, ways(says), about, True, leads)
 
 
 def tool(names: str, about: str, asks: str, *slots: Slot, gives: tuple[Slot, ...] = ()) -> Concept:
     """A concept whose domain is still open; `asks` are divided by `|`."""
-    return Concept("", tuple(names.split()), about, tuple(asks.split("|")), slots, gives)
+    return Concept("", tuple(names.split()), about, ways(asks), slots, gives)
 
 
 def domain(name: str, *concepts: Concept) -> tuple[Concept, ...]:

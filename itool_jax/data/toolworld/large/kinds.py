@@ -9,6 +9,7 @@ from typing import Any
 
 from itool_jax.data.toolworld.large import clock
 from itool_jax.data.toolworld.large.clock import Day
+from itool_jax.data.toolworld.large.ways import ways
 from itool_jax.data.toolworld.values import quote
 
 Draw = Callable[[Random, Day], Any]
@@ -93,7 +94,7 @@ def euros(low: float, high: float) -> Kind:
 
 def enum(said: Mapping[str, str]) -> Kind:
     """One of a few strings; `said` maps each to its wordings, which `|` divides."""
-    wordings = {value: tuple(ways.split("|")) for value, ways in said.items()}
+    wordings = {value: ways(text) for value, text in said.items()}
     return Kind(
         {"type": "string", "enum": list(said)},
         lambda rng, day: rng.choice(tuple(wordings)),
@@ -108,11 +109,11 @@ def words(values: str) -> Kind:
 
 def yes_no(yes: str, no: str) -> Kind:
     """True or False, each by phrases of its own, which `|` divides."""
-    ways = {True: tuple(yes.split("|")), False: tuple(no.split("|"))}
+    phrases = {True: ways(yes), False: ways(no)}
     return Kind(
         {"type": "boolean"},
         lambda rng, day: rng.random() < 0.5,
-        lambda value, rng, day: rng.choice(ways[value]),
+        lambda value, rng, day: rng.choice(phrases[value]),
         phrase=True,
     )
 
@@ -133,8 +134,8 @@ def many(item: Kind, low: int = 1, high: int = 3, key: str = "") -> Kind:
     return Kind({"type": "array", "items": item.schema}, draw, say)
 
 
-def record(ways: str, optional: Mapping[str, str] | None = None, /, **fields: Kind) -> Kind:
-    """An object; `ways` (divided by `|`) say it with its fields in braces.
+def record(said: str, optional: Mapping[str, str] | None = None, /, **fields: Kind) -> Kind:
+    """An object; `said` (divided by `|`) says it with its fields in braces.
 
     `optional` maps a field that half of the objects have to the words that are appended for it.
     """
@@ -144,7 +145,7 @@ def record(ways: str, optional: Mapping[str, str] | None = None, /, **fields: Ki
         "properties": {name: kind.schema for name, kind in fields.items()},
         "required": [name for name in fields if name not in optional],
     }
-    templates = tuple(ways.split("|"))
+    templates = ways(said)
 
     def draw(rng: Random, day: Day) -> dict[str, Any]:
         return {n: kind.draw(rng, day) for n, kind in fields.items() if n not in optional or rng.random() < 0.5}
@@ -157,7 +158,7 @@ def record(ways: str, optional: Mapping[str, str] | None = None, /, **fields: Ki
 
 
 def with_unit(said: str, unit: str, rng: Random) -> str:
-    return f"{said} {rng.choice(unit.split('|'))}" if unit else said
+    return f"{said} {rng.choice(ways(unit))}" if unit else said
 
 
 def _integer_words(value: int, rng: Random) -> str:

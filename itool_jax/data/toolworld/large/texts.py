@@ -15,6 +15,8 @@ _SUBJECT_WORDS = (
     *("quarterly report", "summer party", "new contract", "broken heater", "travel plan", "budget", "site visit"),
     *("team photo", "parking rules", "price list", "kitchen repair", "job interview", "school trip", "old invoices"),
 )
+_CLUBS = ("Tigers", "Rovers", "United", "Hawks", "Comets", "Wolves", "Rangers", "City")
+_VERBS = ("clean", "repair", "order", "paint", "pack", "check", "sort", "wash", "collect", "replace", "measure")
 
 
 def message(rng: Random) -> str:
@@ -28,7 +30,8 @@ def message(rng: Random) -> str:
     if roll == 2:
         return f"{first_name(rng)} {rng.choice(('waits', 'called', 'is here', 'says hello'))}{rng.choice(_TAIL)}"
     if roll == 3:
-        return f"the {noun} is {rng.choice(('ready', 'gone', 'too ' + adjective, 'behind the ' + rng.choice(pools.NOUNS)))}"
+        where = f"behind the {rng.choice(pools.NOUNS)}"
+        return f"the {noun} is {rng.choice(('ready', 'gone', f'too {adjective}', where))}"
     if roll == 4:
         return f"meet {rng.choice(('me', 'us', first_name(rng)))} at the {noun}, {clock_time(rng)}"
     if roll == 5:
@@ -59,8 +62,7 @@ def subject(rng: Random) -> str:
 
 def task(rng: Random) -> str:
     """Something to be done, as a to-do list says it."""
-    verb = rng.choice("clean repair order paint pack check sort wash collect replace measure photograph".split())
-    return f"{verb} the {rng.choice(pools.ADJECTIVES)} {rng.choice(pools.NOUNS)}"
+    return f"{rng.choice(_VERBS)} the {rng.choice(pools.ADJECTIVES)} {rng.choice(pools.NOUNS)}"
 
 
 def company(rng: Random) -> str:
@@ -69,7 +71,7 @@ def company(rng: Random) -> str:
 
 
 def team(rng: Random) -> str:
-    return f"{syllables(rng, 2)} {rng.choice('Tigers Rovers United Hawks Comets Wolves Rangers City'.split())}"
+    return f"{syllables(rng, 2)} {rng.choice(_CLUBS)}"
 
 
 def stock(rng: Random) -> str:
@@ -77,7 +79,8 @@ def stock(rng: Random) -> str:
 
 
 def user_name(rng: Random) -> str:
-    return f"{first_name(rng).lower()}{rng.choice(('_', '.', ''))}{rng.choice(pools.NOUNS)}{rng.choice(('', str(rng.randint(2, 99))))}"
+    number = str(rng.randint(2, 99)) if rng.random() < 0.5 else ""
+    return f"{first_name(rng).lower()}{rng.choice(('_', '.', ''))}{rng.choice(pools.NOUNS)}{number}"
 
 
 def host(rng: Random) -> str:
@@ -85,7 +88,8 @@ def host(rng: Random) -> str:
 
 
 def branch(rng: Random) -> str:
-    return f"{rng.choice(('fix', 'feature', 'release', 'hotfix'))}/{rng.choice(pools.ADJECTIVES)}-{rng.choice(pools.NOUNS)}"
+    kind = rng.choice(("fix", "feature", "release", "hotfix"))
+    return f"{kind}/{rng.choice(pools.ADJECTIVES)}-{rng.choice(pools.NOUNS)}"
 
 
 def repository(rng: Random) -> str:

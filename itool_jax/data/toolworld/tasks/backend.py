@@ -76,6 +76,11 @@ def execute(family: Family, state: State, call: ToolCall) -> dict[str, Any]:
         return {"error": str(reason)}
 
 
+def fresh(state: Mapping[str, Any]) -> State:
+    """A copy of a state, which is plain JSON."""
+    return json.loads(json.dumps(state))
+
+
 def new_id(prefix: str, taken: Mapping[str, Any], content: Any) -> str:
     """An id that follows from the content, so that it does not depend on the order in which things are made."""
     text = json.dumps(content, sort_keys=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 
-from itool_jax.data.toolworld.tasks.backend import State, execute
+from itool_jax.data.toolworld.tasks.backend import State, execute, fresh
 from itool_jax.data.toolworld.tasks.families import family_of
 from itool_jax.data.toolworld.tasks.task import Task
 from itool_jax.errors import UserError
@@ -18,7 +17,7 @@ class Session:
 
     def __init__(self, task: Task):
         self._family = family_of(task.family)
-        self.state: State = copy.deepcopy(dict(task.initial))
+        self.state: State = fresh(task.initial)
 
     def run(self, call: ToolCall) -> str:
         """The result of a call as JSON text, as the model is to see it; bad calls give an error result."""

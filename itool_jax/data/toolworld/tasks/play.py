@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from random import Random
@@ -13,11 +12,12 @@ from typing import Any
 from itool_jax.data.toolworld.large.concept import Slot
 from itool_jax.data.toolworld.large.marks import mark
 from itool_jax.data.toolworld.large.wording import Voice, Wish
-from itool_jax.data.toolworld.tasks.backend import Family, State, execute
+from itool_jax.data.toolworld.tasks.backend import Family, State, execute, fresh
 from itool_jax.toolcall.types import ToolCall
 
 Move = Callable[["Play"], bool]
-_COREFERENCE = 0.75
+_COREFERENCE = 0.75  # share of the things spoken of last that are meant by "it"
+_STAY = 0.65
 _REPEATABLE = ("add_", "create_", "book_", "pay_", "transfer_")
 
 
@@ -48,15 +48,16 @@ class Play:
 
     def attempt(self, move: Move) -> bool:
         """Makes a move; where it cannot be made or would come to nothing, all is as before."""
-        state, wishes, steps, wanted = copy.deepcopy(self.state), *map(list, (self.wishes, self.steps, self.wanted))
-        ids, last = dict(self.ids), self.last
+        state, ids, last = fresh(self.state), dict(self.ids), self.last
+        wishes, steps, wanted = list(self.wishes), list(self.steps), list(self.wanted)
         self.last = dict(last)
         untouched = self.last
         if move(self) and (self.state != state or self.wanted != wanted) and not self._asks_twice():
             if self.last is untouched:  # the talk has come to something else, so "it" would be unclear
                 self.last = {}
             return True
-        self.state, self.wishes, self.steps, self.wanted, self.ids, self.last = state, wishes, steps, wanted, ids, last
+        self.state, self.ids, self.last = state, ids, last
+        self.wishes, self.steps, self.wanted = wishes, steps, wanted
         return False
 
     def _asks_twice(self) -> bool:
@@ -68,7 +69,7 @@ class Play:
         """Whether the steps of this turn give the same results and the same end in any order."""
         outcomes = set()
         for order in permutations(range(len(self.steps))):
-            state = copy.deepcopy(before)
+            state = fresh(before)
             results = {i: execute(self.family, state, self.steps[i][0]) for i in order}
             outcomes.add(json.dumps([state, sorted(results.items())], sort_keys=True))
         return len(outcomes) == 1
@@ -92,6 +93,11 @@ class Play:
         self.wishes.append(Wish(replace(concept, asks=asks), values))
         if wanted:
             self.wanted.append(self.steps[-1][-1])
+
+    def choose(self, kind: str, names: Sequence[str]) -> str:
+        """One of the things, rather the one that was spoken of last."""
+        last = self.last.get(kind)
+        return last if last in names and last is not None and self.rng.random() < _STAY else self.rng.choice(names)
 
     def mention(self, kind: str, name: str, said: str) -> str:
         """How the user refers to a thing: by its name in `said`, or as "it" where it was spoken of last."""

@@ -1,8 +1,7 @@
-"""Tasks of the world, each a function of seed, split, tool set and its own number alone, and their turns as examples."""
+"""Tasks, each a function of seed, split, tool set and its own number alone, and their turns as examples."""
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from itool_jax.data.toolworld.large import clock, phrases
 from itool_jax.data.toolworld.large.marks import capital, misspelled, plain
 from itool_jax.data.toolworld.large.wording import draw_voice, request
 from itool_jax.data.toolworld.pool import TOOL_SETS, ToolSet
+from itool_jax.data.toolworld.tasks.backend import fresh
 from itool_jax.data.toolworld.tasks.checker import Session, check_final_state
 from itool_jax.data.toolworld.tasks.families import TRAIN, UNSEEN
 from itool_jax.data.toolworld.tasks.play import Play
@@ -30,7 +30,7 @@ _TURNS = (2, 5)
 
 @dataclass(frozen=True)
 class TaskWorld:
-    """A seeded stream of tasks; splits and tool sets are those of `LargeWorld`, "unseen" being two families of its own."""
+    """A seeded stream of tasks; splits and tool sets are as in `LargeWorld`, "unseen" being two families of its own."""
 
     seed: int
     split: Split = "train"
@@ -58,7 +58,7 @@ class TaskWorld:
         family = rng.choice(TRAIN if self.tools == "train" else UNSEEN)
         day = clock.any_day(rng, told=True)
         initial = family.initial(rng)
-        play = Play(rng, family, copy.deepcopy(initial), draw_voice(rng, day))
+        play = Play(rng, family, fresh(initial), draw_voice(rng, day))
         turns = tuple(self._turn(play) for _ in range(rng.randint(*_TURNS)))
         name = self.split if self.tools == "train" else f"{self.tools}-{self.split}"
         return Task(
@@ -73,7 +73,7 @@ class TaskWorld:
     def _turn(self, play: Play) -> Turn:
         rng = play.rng
         play.turn()
-        before = copy.deepcopy(play.state)
+        before = fresh(play.state)
         target = rng.choices((1, 2, 3), (6, 3, 1))[0]
         while len(play.wishes) < target:
             play.attempt(rng.choice(play.family.moves))

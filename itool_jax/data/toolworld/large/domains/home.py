@@ -3,7 +3,7 @@
 from itool_jax.data.toolworld import pools, values
 from itool_jax.data.toolworld.large import slots as s
 from itool_jax.data.toolworld.large.concept import domain, tool
-from itool_jax.data.toolworld.large.kinds import TIME, integer, many, number, record, text, words
+from itool_jax.data.toolworld.large.kinds import TIME, integer, many, number, record, text
 
 # fmt: off
 PET = s.named("pet", text(values.first_name), "{}|called {}", "Name of the pet", names="pet pet_name", leads=True)

@@ -7,8 +7,9 @@ from itool_jax.data.toolworld.large.concept import domain, tool
 from itool_jax.data.toolworld.large.kinds import integer, many, number, record, text, words
 
 # fmt: off
-SERVICE = s.named("service", text(values.one_of(pools.SERVICES)), "the service {}|{} as the service", "Name of the service", names="service service_name").said(
-    "of the service {}|for the service {}",
+SERVICE = s.named(
+    "service", text(values.one_of(pools.SERVICES)), "of the service {}|for the service {}", "Name of the service",
+    names="service service_name",
 )
 HOST = s.named("host", text(texts.host), "{}|on {}", "Name of the machine", names="host hostname server", leads=True)
 ENVIRONMENT = s.choice(

@@ -14,8 +14,8 @@ from itool_jax.data.toolworld.tasks.play import Play
 
 # fmt: off
 PURPOSES = ("household", "savings", "travel", "business", "reserve")
-ACCOUNT = s.named("account", words(" ".join(PURPOSES)), "from the {} account|out of my {} account", "Name of the account")
-INTO = ACCOUNT.as_("to_account", "to the {} account|into my {} account", "Name of the account that receives", label="target account")
+ACCOUNT = s.named("account", words(" ".join(PURPOSES)), "from the {} account|out of my {} account", "Account")
+INTO = ACCOUNT.as_("to_account", "to the {} account|into my {} account", "Receiving account", label="target account")
 OF = ACCOUNT.said("of the {} account|on my {} account")
 AMOUNT = s.named("amount", euros(1, 60), "of {}|worth {}|{}", "Amount in euros")
 PAYEE = s.ident("payee", "payee id", "payee_id")
@@ -117,7 +117,7 @@ def add_payee(play: Play) -> bool:
 
 def pay(play: Play) -> bool:
     names = sorted(play.state["payees"].values())
-    name = play.last["payee"] if play.last.get("payee") in names and play.rng.random() < 0.6 else play.rng.choice(names)
+    name = play.choose("payee", names)
     payee = play.found("payee", name, lambda: play.call("find_payee", name=name)["payees"][0]["payee_id"])
     given = {"account": play.draw(ACCOUNT), "amount": play.draw(AMOUNT)}
     play.call("pay_payee", payee_id=payee, **given)

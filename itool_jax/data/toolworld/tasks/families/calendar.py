@@ -19,7 +19,8 @@ LENGTH = s.MINUTES.said("for {}|lasting {}", names="minutes")
 
 
 def _create(state: State, a: Arguments) -> dict:
-    event = {"title": a["title"], "date": a_date(a["date"]), "time": a_time(a["time"]), "minutes": a["minutes"], "guests": []}
+    when = {"date": a_date(a["date"]), "time": a_time(a["time"]), "minutes": a["minutes"]}
+    event = {"title": a["title"], **when, "guests": []}
     key = new_id("EV", state["events"], event)
     state["events"][key] = event
     return {"event_id": key}
@@ -63,8 +64,9 @@ def _initial(rng: Random) -> State:
     state: State = {"events": {}}
     day = any_day(rng, told=True).today.isoformat()
     while len(state["events"]) < 5:
-        title, length = values.title(rng), rng.randrange(15, 120, 15)
-        _create(state, {"title": title, "date": day, "time": draw_time(rng, any_day(rng, told=True)), "minutes": length})
+        time = draw_time(rng, any_day(rng, told=True))
+        event = {"title": values.title(rng), "date": day, "time": time, "minutes": rng.randrange(15, 120, 15)}
+        _create(state, event)
     return state
 
 
@@ -78,8 +80,7 @@ def _some(play: Play) -> tuple[str, str] | None:
     single = sorted(title for title in titles if titles.count(title) == 1)
     if not single:
         return None
-    last = play.last.get("meeting")
-    title = last if last in single and play.rng.random() < 0.6 else play.rng.choice(single)
+    title = play.choose("meeting", single)
     return title, play.mention("meeting", title, play.rng.choice(('the meeting "{}"', 'the event called "{}"', '"{}"')))
 
 

@@ -88,8 +88,7 @@ def _some(play: Play) -> tuple[str, str, str] | None:
     single = sorted(name for name in names if names.count(name) == 1)
     if not single:
         return None
-    last = play.last.get("file")
-    name = last if last in single and play.rng.random() < 0.6 else play.rng.choice(single)
+    name = play.choose("file", single)
     path = play.found("file", name, lambda: play.call("find_file", name=name)["paths"][0])
     return path, name, play.mention("file", name, play.rng.choice(("the file {}", "{}", "my file {}")))
 

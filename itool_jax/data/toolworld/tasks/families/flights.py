@@ -18,13 +18,14 @@ FLIGHT = s.named("flight", text(values.flight_number), "{}", "Flight number", na
 NEW_FLIGHT = FLIGHT.said("to the flight {}|onto flight {}")
 BOOKING = s.ident("booking", "booking code", "booking_code")
 PASSENGER = s.PERSON.said("for {}|in the name of {}", names="passenger", label="passenger")
-BAGS = s.named("bags", integer(1, 5), "with {} bags|making it {} bags in all", "Number of bags in all", label="number of bags")
+BAGS = s.named("bags", integer(1, 5), "with {} bags|making it {} bags in all", "Bags in all", label="number of bags")
 MEAL = s.named("meal", words("vegan halal kosher standard"), "{}|with {} food", "Kind of meal")
 # fmt: on
 
 
 def _search(state: State, a: Arguments) -> dict:
-    found = {k: f for k, f in state["flights"].items() if (f["origin"], f["destination"]) == (a["origin"], a["destination"])}
+    way = a["origin"], a["destination"]
+    found = {key: f for key, f in state["flights"].items() if (f["origin"], f["destination"]) == way}
     return {"flights": [{"flight_number": key, **found[key]} for key in sorted(found)]}
 
 
@@ -98,9 +99,9 @@ def _booking(play: Play) -> tuple[str, str] | None:
     single = sorted(name for name in names if names.count(name) == 1)
     if not single:
         return None
-    last = play.last.get("booking")
-    name = last if last in single and play.rng.random() < 0.6 else play.rng.choice(single)
-    code = play.found("booking", name, lambda: play.call("find_bookings", passenger=name)["bookings"][0]["booking_code"])
+    name = play.choose("booking", single)
+    find = lambda: play.call("find_bookings", passenger=name)["bookings"][0]["booking_code"]
+    code = play.found("booking", name, find)
     return code, play.mention("booking", name, play.rng.choice(("the booking of {}", "the flight booking for {}")))
 
 

@@ -78,7 +78,10 @@ def _doors(state: State, a: Arguments) -> dict:
 
 
 def _initial(rng: Random) -> State:
-    rooms = {room: {"light": rng.randrange(0, 65, 5), "degrees": rng.randint(320, 440) / 20, "color": "white"} for room in ROOMS}
+    rooms = {
+        room: {"light": rng.randrange(0, 65, 5), "degrees": rng.randint(320, 440) / 20, "color": "white"}
+        for room in ROOMS
+    }
     return {"rooms": rooms, "doors": {door: rng.choice(("locked", "open")) for door in DOORS}}
 
 

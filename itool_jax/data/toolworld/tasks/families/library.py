@@ -15,7 +15,7 @@ from itool_jax.data.toolworld.tasks.play import Play
 BOOK = s.ident("book", "book id", "book_id")
 TITLE = s.TITLE.said("called {}|titled {}", names="title")
 WEEKS = s.named("weeks", integer(1, 6), "for {} weeks|over {} weeks", "Number of weeks", label="number of weeks")
-CARD = s.ident("card", "card number", "card_number").said("on the card {}|with card number {}|using the library card {}")
+CARD = s.ident("card", "card number", "card_number").said("on the card {}|with card number {}|using card {}")
 # fmt: on
 
 
@@ -88,8 +88,7 @@ def _some(play: Play, *, out: bool | None) -> tuple[str, str] | None:
     titles = sorted(b["title"] for b in play.state["books"].values() if out is None or bool(b["holder"]) == out)
     if not titles:
         return None
-    last = play.last.get("book")
-    title = last if last in titles and play.rng.random() < 0.6 else play.rng.choice(titles)
+    title = play.choose("book", titles)
     key = play.found("book", title, lambda: play.call("search_books", title=title)["books"][0]["book_id"])
     return key, play.mention("book", title, play.rng.choice(('the book "{}"', '"{}"')))
 

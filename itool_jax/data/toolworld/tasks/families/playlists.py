@@ -75,11 +75,10 @@ def _initial(rng: Random) -> State:
 
 def _some(play: Play, least: int) -> tuple[str, str] | None:
     """A playlist with `least` songs or more, and how it is referred to."""
-    titles = sorted(playlist["title"] for playlist in play.state["playlists"].values() if len(playlist["songs"]) >= least)
+    titles = sorted(p["title"] for p in play.state["playlists"].values() if len(p["songs"]) >= least)
     if not titles:
         return None
-    last = play.last.get("playlist")
-    title = last if last in titles and play.rng.random() < 0.7 else play.rng.choice(titles)
+    title = play.choose("playlist", titles)
     key = play.found("playlist", title, lambda: play.call("find_playlist", title=title)["playlists"][0]["playlist_id"])
     return key, play.mention("playlist", title, play.rng.choice(('the playlist "{}"', 'my list "{}"')))
 

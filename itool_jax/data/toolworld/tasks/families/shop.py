@@ -91,8 +91,9 @@ def _total(state: State) -> float:
 def _initial(rng: Random) -> State:
     names = sorted({values.product(rng) for _ in range(9)})
     articles = {
-        f"AR-{rng.randint(1000, 9999)}": {"name": name, "price": rng.randint(199, 19999) / 100, "stock": rng.randint(60, 200)}
+        f"AR-{rng.randint(1000, 9999)}": {"name": name, "price": cost / 100, "stock": rng.randint(800, 2000)}
         for name in names
+        for cost in [rng.randint(199, 19999)]
     }
     return {"articles": articles, "cart": {}, "coupon": "", "orders": {}}
 
@@ -110,7 +111,8 @@ def _in_cart(play: Play) -> str:
 
 
 def add(play: Play) -> bool:
-    name = play.rng.choice(sorted(a["name"] for key, a in play.state["articles"].items() if key not in play.state["cart"]))
+    articles = play.state["articles"].items()
+    name = play.rng.choice(sorted(article["name"] for key, article in articles if key not in play.state["cart"]))
     given = {"count": play.draw(QUANTITY)}
     play.call("add_to_cart", article_id=_id(play, name), quantity=given["count"])
     play.ask("add_to_cart", given, _named(play, name))
@@ -164,7 +166,8 @@ def order(play: Play) -> bool:
 
 
 def rate(play: Play) -> bool:
-    name, given = play.rng.choice(sorted(a["name"] for a in play.state["articles"].values())), {"stars": play.draw(STARS)}
+    name = play.rng.choice(sorted(article["name"] for article in play.state["articles"].values()))
+    given = {"stars": play.draw(STARS)}
     play.call("rate_article", article_id=_id(play, name), **given)
     play.ask("rate_article", given, _named(play, name))
     return True
