@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from itool_jax.data.difficulty import tool_set_text
 from itool_jax.data.example import Message
 from itool_jax.data.toolworld.large import clock
 from itool_jax.data.toolworld.large.catalog import Catalog
 from itool_jax.data.toolworld.large.concept import Concept, Slot
 from itool_jax.data.toolworld.large.offers import Offer, Style, make_offer
 from itool_jax.data.toolworld.large.wording import Voice, Wish, request
-from itool_jax.toolcall import tool_to_json, write_calls
+from itool_jax.toolcall import write_calls
 from itool_jax.toolcall.types import ToolCall
 
 _MENTION_OPTIONAL = 0.5
@@ -61,13 +62,13 @@ class Stage:
 
     def offers(self, asked: Sequence[Concept], barred: Collection[str] = ()) -> dict[str, Offer]:
         """The candidates by concept key: those asked for, unless barred, and others, in random order."""
-        chosen, size = [], 0
-        for concept in (*(c for c in asked if c.key not in barred), *self._others(asked, barred)):
-            if len(chosen) >= self.tools if not self.characters else size >= self.characters:
+        chosen = [self._offer(concept) for concept in asked if concept.key not in barred]
+        size = sum(map(_length, chosen))
+        for concept in self.catalog.others(asked, self.rng, barred):
+            if size >= self.characters if self.characters else len(chosen) >= self.tools:
                 break
-            offer = make_offer(concept, self.style, self.rng, self.keep_optional)
-            chosen.append(offer)
-            size += len(json.dumps(tool_to_json(offer.tool), separators=(",", ":"))) if self.characters else 0
+            chosen.append(self._offer(concept))
+            size += _length(chosen[-1]) if self.characters else 0
         self.rng.shuffle(chosen)
         return {offer.concept.key: offer for offer in chosen}
 
@@ -123,8 +124,8 @@ class Stage:
         text = request((Wish(offer.concept, values),), self.voice)
         return Message("user", text), called(offer.call(values)), Message("tool", result)
 
-    def _others(self, asked: Sequence[Concept], barred: Collection[str]) -> Iterator[Concept]:
-        return self.catalog.others(asked, self.rng, barred)
+    def _offer(self, concept: Concept) -> Offer:
+        return make_offer(concept, self.style, self.rng, self.keep_optional)
 
 
 def called(*calls: ToolCall) -> Message:
@@ -136,6 +137,10 @@ def spoken(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(str(part) for part in value.values())
     return ", ".join(map(spoken, value)) if isinstance(value, list) else str(value)
+
+
+def _length(offer: Offer) -> int:
+    return len(tool_set_text((offer.tool,)))
 
 
 def _json(value: Any) -> str:
