@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.sources import read_source
-from itool_jax.data.toolworld import Split, ToolSet, ToolWorld
+from itool_jax.data.toolworld import LargeWorld, Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.progress import note
 
@@ -22,7 +22,7 @@ def training_examples(config: ConfigDict) -> list[Example]:
     """The training examples, at most `config.data.limit`; raises UserError where there are none or two have one id."""
     data = config.data
     if data.source == "toolworld":
-        world = _world(config, "train", data.toolworld.tools)
+        world = tool_world(config, "train", data.toolworld.tools)
         examples = [e for level in DIFFICULTIES for e in world.examples(level, data.toolworld.train[level])]
     elif data.train:
         examples = [example for path in data.train for example in _read(config, path)]
@@ -58,15 +58,18 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         return
     count = data.toolworld.heldout
     if name in DIFFICULTIES:
-        yield from _world(config, "heldout", data.toolworld.tools).examples(name, count)
+        yield from tool_world(config, "heldout", data.toolworld.tools).examples(name, count)
         return
-    world = _world(config, "heldout", "unseen")
+    world = tool_world(config, "heldout", "unseen")
     for number in range(count):
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
 
-def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
+def tool_world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld | LargeWorld:
+    """The simulator that the config names."""
     cfg = config.data.toolworld
+    if cfg.world == "large":
+        return LargeWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share, **cfg.large)
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 
 
