@@ -122,7 +122,7 @@ def _data() -> ConfigDict:
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {
                 "seed": 0,  # of the world: its tools and its conversations
-                "world": "small",  # small: short tools and requests; large: 465 concepts, free wording, nested calls, tasks
+                "world": "small",  # small; large has many tools, free wording, nested calls, tasks
                 "tools": "train",  # which tools the conversations call: train, or unseen, those kept apart from them
                 "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty
                 "heldout": 1000,  # conversations in each set: easy, medium, hard and, where there are any, unseen_tools

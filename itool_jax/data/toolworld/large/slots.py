@@ -12,6 +12,7 @@ from itool_jax.data.toolworld.large.clock import Day
 from itool_jax.data.toolworld.large.concept import Slot, slot
 from itool_jax.data.toolworld.large.kinds import (
     DATE,
+    PAST_DATE,
     TIME,
     Kind,
     enum,
@@ -102,6 +103,7 @@ FILE = slot("file", "path file file_name", text(texts.path), "{}|called {}", "Pa
 FOLDER = slot("folder", "folder directory", text(texts.folder), "in the folder {}|under {}", "Name of the folder")
 
 DAY = slot("date", "date day on_date", DATE, "on {}|on {}|on {}|for {}", "Date as YYYY-MM-DD")
+PAST = slot("past_date", "past_date date day", PAST_DATE, "on {}", "Day that is over, as YYYY-MM-DD", label="day")
 AT = slot("time", "time at_time clock_time", TIME, "at {}|at {}|at around {}", "Time of day as HH:MM, 24 hours")
 UNTIL = DAY.as_(
     "until", "until {}|valid until {}|up to {}", "Last day, as YYYY-MM-DD", names="until end_date", label="last day",

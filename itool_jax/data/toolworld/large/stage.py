@@ -63,7 +63,7 @@ class Stage:
     def offers(self, asked: Sequence[Concept], barred: Collection[str] = ()) -> dict[str, Offer]:
         """The candidates by concept key: those asked for, unless barred, and others, in random order."""
         chosen = [self._offer(concept) for concept in asked if concept.key not in barred]
-        size = sum(map(_length, chosen))
+        size = sum(map(_length, chosen)) if self.characters else 0
         for concept in self.catalog.others(asked, self.rng, barred):
             if size >= self.characters if self.characters else len(chosen) >= self.tools:
                 break

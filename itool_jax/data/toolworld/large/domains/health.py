@@ -181,7 +181,7 @@ CONCEPTS = (
         tool(
             "get_heart_rate heart_rate", "Shows the heart rate of a day.",
             "show my heart rate|?how was my heart rate",
-            s.DAY.as_("measured", "on {}|for {}", "Day, as YYYY-MM-DD", names="date day", label="day"),
+            s.PAST.as_("measured", "on {}|for {}", "Day, as YYYY-MM-DD", names="date day", label="day"),
             s.choice("view", "as the {}", "What is shown", "average maximum minimum", names="statistic view").opt,
         ),
         tool(
