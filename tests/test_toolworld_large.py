@@ -27,7 +27,7 @@ REFERENCE = re.compile(r"API_call_(\d+)")
 
 
 @lru_cache
-def sample(tools: str = "train", split: str = "train", count: int = 350) -> tuple[Example, ...]:
+def sample(tools: str = "train", split: str = "train", count: int = 260) -> tuple[Example, ...]:
     world = LargeWorld(11, split, tools, typo_share=0.3)
     return tuple(example for level in DIFFICULTIES for example in world.examples(level, count))
 
@@ -229,7 +229,7 @@ def test_every_scene_level_and_size_occurs():
     }
     for level in DIFFICULTIES:
         graded = [example for example in examples if example.meta["difficulty"] == level]
-        assert len(graded) == 700 and all(difficulty(example) == level for example in graded)
+        assert len(graded) == 520 and all(difficulty(example) == level for example in graded)
     for shape in (r"^[a-z_]+$", r"^[a-z]+[A-Z]", r"^[a-z_]+\.[a-z_]+$", r"^[A-Z][a-z]+ "):
         assert sum(bool(re.search(shape, tool.name)) for example in examples for tool in example.tools) > 100
 

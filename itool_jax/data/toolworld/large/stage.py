@@ -10,9 +10,10 @@ from typing import Any
 
 from itool_jax.data.difficulty import tool_set_text
 from itool_jax.data.example import Message
-from itool_jax.data.toolworld.large import clock
+from itool_jax.data.toolworld.large import clock, phrases
 from itool_jax.data.toolworld.large.catalog import Catalog
 from itool_jax.data.toolworld.large.concept import Concept, Slot
+from itool_jax.data.toolworld.large.marks import capital
 from itool_jax.data.toolworld.large.offers import Offer, Style, make_offer
 from itool_jax.data.toolworld.large.wording import Voice, Wish, request
 from itool_jax.toolcall import write_calls
@@ -122,10 +123,38 @@ class Stage:
         """A request, its call, and the tool's result."""
         values = self.fill(offer) if values is None else values
         text = request((Wish(offer.concept, values),), self.voice)
-        return Message("user", text), called(offer.call(values)), Message("tool", result)
+        return user(text), called(offer.call(values)), Message("tool", result)
+
+    def told(self, offer: Offer, result: Result) -> tuple[Message, ...]:
+        """What the assistant said about a result, in half of the conversations."""
+        return (Message("assistant", self.report(offer, result)),) if self.rng.random() < 0.5 else ()
+
+    def report(self, offer: Offer, result: Result) -> str:
+        """A result in a sentence."""
+        gives = offer.concept.gives
+        if not gives:
+            return self.rng.choice(phrases.DONE)
+        if result.listed:
+            found = result.values[gives[0].key]
+            return f"{len(found)} results: {spoken(found)}."
+        told = [f"the {slot.label} is {spoken(result.values[slot.key])}" for slot in gives]
+        return capital(" and ".join(told)) + "."
 
     def _offer(self, concept: Concept) -> Offer:
         return make_offer(concept, self.style, self.rng, self.keep_optional)
+
+
+def all_of(offers: Mapping[str, Offer]) -> tuple[Offer, ...]:
+    return tuple(offers.values())
+
+
+def slot_of(offer: Offer, key: str) -> Slot:
+    return next(slot for slot in offer.slots if slot.key == key)
+
+
+def user(marked: str) -> Message:
+    """A user's message, as marked text."""
+    return Message("user", marked)
 
 
 def called(*calls: ToolCall) -> Message:

@@ -104,7 +104,7 @@ class LargeWorld:
     def _scene(self, level: Difficulty, rng: Random) -> scenes.Scene:
         no_call, follow_up = rng.random() < self.no_call_share, rng.random() < self.follow_up_share
         if not (no_call or follow_up or level == "easy") and rng.random() < self.nested_share:
-            return scenes.nested
+            return scenes.NESTED
         if no_call:
             table = scenes.FOLLOW_UP_PROSE if follow_up else scenes.SINGLE_TURN_PROSE
         else:
