@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from itool_jax.config import default_config
 from itool_jax.data.difficulty import DIFFICULTIES, difficulty, tool_set_text
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_from_json, example_to_json
@@ -20,6 +21,7 @@ from itool_jax.data.toolworld.large.catalog import catalog_of, linkable
 from itool_jax.data.toolworld.large.clock import Day
 from itool_jax.data.toolworld.large.domains import CONCEPTS, RIVALS, TRAIN, UNSEEN
 from itool_jax.errors import UserError
+from itool_jax.rounds.inputs import heldout_examples, tool_world
 from itool_jax.toolcall import compare, parse_calls, write_calls
 from tests.toolworld_checker import dates, fits, heard, is_said, numbers, times
 
@@ -384,3 +386,15 @@ def test_commands_about_the_speaker_stand_in_frames_for_others():
     frames = grammar.fitting(grammar.NEXT, "show me the menu")
     assert "Could you also {c}?" in frames and "I also need to {c}." not in frames
     assert grammar.fitting(grammar.NEXT, "show the menu") == grammar.NEXT
+
+
+def test_the_config_chooses_the_world():
+    config = default_config()
+    assert tool_world(config, "train", "train") == ToolWorld(0, "train", "train", 0.1, 0.1)
+    config.data.toolworld.update(world="large", seed=5)
+    config.data.toolworld.large.update(nested_share=0.5, typo_share=0.0)
+    assert tool_world(config, "heldout", "unseen") == LargeWorld(
+        5, "heldout", "unseen", 0.1, 0.1, nested_share=0.5, typo_share=0.0
+    )
+    config.data.toolworld.update(heldout=6)
+    assert [e.meta["unseen_tools"] for e in heldout_examples(config, "unseen_tools")] == [True] * 6

@@ -188,7 +188,7 @@ SCORE = slot(
 )
 
 ADDRESS = slot(
-    "address", "address delivery_address location",
+    "address", "address postal_address location",
     record(
         "{street}, {postcode} {city}|{street} in {postcode} {city}|{street}, {city} {postcode}",
         street=text(texts.street), postcode=text(texts.postcode), city=CITY_NAME,

@@ -20,7 +20,7 @@ from itool_jax.toolcall import write_calls
 from itool_jax.toolcall.types import ToolCall
 
 _MENTION_OPTIONAL = 0.5
-_LISTS = ("search_", "find_", "list_", "get_")
+_LISTS = ("search_", "find_", "list_")
 _DONE = ('{"status": "done"}', '{"ok": true}', '{"success": true, "message": "done"}', '{"result": "ok"}')
 
 

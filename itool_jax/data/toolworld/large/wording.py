@@ -91,7 +91,7 @@ def message(body: str, voice: Voice) -> str:
         first = parts[0] if opener[-1] in ".!?:" or opener[0] == "D" else _small(parts[0])
         parts[0] = f"{opener}{break_}{first}"
     if rng.random() < register.closed:
-        end = _ended(parts[-1]) if break_ == " " and not register.careless else parts[-1]
+        end = _ended(parts[-1]) if break_ == " " and register.careless < 0.5 else parts[-1]
         parts[-1] = f"{end}{break_}{rng.choice(register.closers)}"
     text = " ".join(parts)
     return _careless(text) if rng.random() < register.careless else capital(text)

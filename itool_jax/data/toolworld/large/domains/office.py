@@ -219,7 +219,9 @@ CONCEPTS = (
             "merge_pdfs join_pdfs", "Joins several files into one.",
             "merge PDF files|join PDFs into one",
             s.named("files", many(text(texts.path), 2, 3), "namely {}|from {}", "Files in order", names="files paths"),
-            s.FILE.said("into {}|saving as {}", "Name of the result", names="output target_file", label="target file"),
+            s.FILE.as_(
+                "merged", "into {}|saving as {}", "Name of the result", names="output target_file", label="target file",
+            ),
         ),
         tool(
             "restore_document_version roll_back_document", "Brings an older version of a document back.",
