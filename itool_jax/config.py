@@ -132,7 +132,7 @@ def _data() -> ConfigDict:
                     "nested_share": 0.1,  # medium and hard requests whose later calls take results of earlier ones
                     "task_share": 0.15,  # hard examples that are a turn of a task over a back end with a state
                     "long_share": 0.05,  # hard examples with a long tool set
-                    "tool_characters": 28_000,  # most characters of a long tool set's JSON; 28,000 are about 8k tokens
+                    "tool_characters": 37_000,  # most characters of a long tool set's JSON; 37,000 are about 8k tokens
                     "typo_share": 0.1,  # users' messages that are misspelled; values never are
                 },
             },

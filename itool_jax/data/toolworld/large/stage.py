@@ -50,7 +50,7 @@ class Stage:
     """The world around one conversation.
 
     tools       number of candidate tools
-    characters  their least length as JSON; where it is not 0, it counts instead of `tools`
+    characters  most characters of their JSON; where it is not 0, it counts instead of `tools`
     """
 
     rng: Random
@@ -66,10 +66,13 @@ class Stage:
         chosen = [self._offer(concept) for concept in asked if concept.key not in barred]
         size = sum(map(_length, chosen)) if self.characters else 0
         for concept in self.catalog.others(asked, self.rng, barred):
-            if size >= self.characters if self.characters else len(chosen) >= self.tools:
+            if not self.characters and len(chosen) >= self.tools:
                 break
-            chosen.append(self._offer(concept))
-            size += _length(chosen[-1]) if self.characters else 0
+            offer = self._offer(concept)
+            size += _length(offer) if self.characters else 0
+            if self.characters and size > self.characters:
+                break
+            chosen.append(offer)
         self.rng.shuffle(chosen)
         return {offer.concept.key: offer for offer in chosen}
 

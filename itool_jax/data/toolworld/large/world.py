@@ -46,7 +46,7 @@ class LargeWorld:
     nested_share: float = 0.1
     task_share: float = 0.15
     long_share: float = 0.05
-    tool_characters: int = 28_000
+    tool_characters: int = 37_000
     typo_share: float = 0.1
 
     def __post_init__(self):
