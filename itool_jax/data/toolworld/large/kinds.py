@@ -46,20 +46,17 @@ def text(make: Callable[[Random], str], quotes: float = 0.0, **schema: Any) -> K
     return Kind({"type": "string", **schema}, lambda rng, day: make(rng), say)
 
 
-def integer(low: int, high: int, step: int = 1, unit: str = "") -> Kind:
-    """An integer, said in digits, or words up to 99; `unit` follows it."""
-
-    def say(value: int, rng: Random, day: Day) -> str:
-        return with_unit(_integer_words(value, rng), unit, rng)
-
-    return Kind({"type": "integer"}, lambda rng, day: rng.randrange(low, high + 1, step), say)
+def integer(low: int, high: int, step: int = 1) -> Kind:
+    """An integer, said in digits, or in words up to 99."""
+    return Kind({"type": "integer"}, lambda rng, day: rng.randrange(low, high + 1, step), _say_integer)
 
 
 def year(low: int, high: int) -> Kind:
+    """An integer that is said in its four digits."""
     return Kind({"type": "integer"}, lambda rng, day: rng.randint(low, high), lambda value, rng, day: str(value))
 
 
-def number(low: float, high: float, digits: int = 1, unit: str = "") -> Kind:
+def number(low: float, high: float, digits: int = 1) -> Kind:
     """A float that is no whole number, so that it has one JSON type."""
     scale = 10**digits
 
@@ -68,7 +65,7 @@ def number(low: float, high: float, digits: int = 1, unit: str = "") -> Kind:
         return (scaled if scaled % scale else scaled + rng.randint(1, scale - 1)) / scale
 
     def say(value: float, rng: Random, day: Day) -> str:
-        return with_unit(f"{value:,}" if value >= 1000 and rng.random() < 0.4 else str(value), unit, rng)
+        return f"{value:,}" if value >= 1000 and rng.random() < 0.4 else str(value)
 
     return Kind({"type": "number"}, draw, say)
 
@@ -157,11 +154,7 @@ def record(said: str, optional: Mapping[str, str] | None = None, /, **fields: Ki
     return Kind(schema, draw, say)
 
 
-def with_unit(said: str, unit: str, rng: Random) -> str:
-    return f"{said} {rng.choice(ways(unit))}" if unit else said
-
-
-def _integer_words(value: int, rng: Random) -> str:
+def _say_integer(value: int, rng: Random, day: Day) -> str:
     if value in (6, 12) and rng.random() < 0.15:
         return "half a dozen" if value == 6 else "a dozen"
     if 0 <= value < 100 and rng.random() < 0.35:

@@ -1,6 +1,6 @@
 """Marked text: a request while it is composed, in which the wording of values stands between two marks.
 
-What is marked is never misspelled, lowered or otherwise played with, and can be masked to see the sentence around it.
+What is marked is never misspelled, lowered or otherwise played with.
 """
 
 from __future__ import annotations
@@ -21,11 +21,6 @@ def mark(text: str) -> str:
 def plain(text: str) -> str:
     """The text without its marks."""
     return text.replace(_OPEN, "").replace(_CLOSE, "")
-
-
-def skeleton(text: str) -> str:
-    """The text with every value masked."""
-    return _MARKED.sub("_", text)
 
 
 def outside(text: str, change: Callable[[str], str]) -> str:

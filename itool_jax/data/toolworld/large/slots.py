@@ -191,7 +191,8 @@ ADDRESS = slot(
     "address", "address postal_address location",
     record(
         "{street}, {postcode} {city}|{street} in {postcode} {city}|{street}, {city} {postcode}",
-        street=text(texts.street), postcode=text(texts.postcode), city=CITY_NAME,
+        {"floor": " (floor {floor})"},
+        street=text(texts.street), postcode=text(texts.postcode), city=CITY_NAME, floor=integer(1, 12),
     ),
     "to {}|to the address {}", "Postal address",
 )
