@@ -302,9 +302,8 @@ def test_train_and_heldout_share_no_conversation_whatever_the_seeds():
 def test_unseen_tools_are_unseen():
     unseen = {name for concept in UNSEEN for name in concept.names}
     assert not unseen & {_snake(t.name) for e in sample() if e.meta["scene"] != "task" for t in e.tools}
-    tasks = [
-        {function.concept.key for family in group for function in family.functions} for group in (TASKS, UNSEEN_TASKS)
-    ]
+    groups = TASKS, UNSEEN_TASKS
+    tasks = [{function.concept.key for family in group for function in family.functions} for group in groups]
     assert not tasks[0] & unseen and not tasks[1] & {name for concept in TRAIN for name in concept.names}
     called = {_snake(c.name) for e in sample("unseen", "heldout") if e.meta["scene"] != "task" for c in e.calls}
     assert called <= unseen and len(called) > 100
@@ -333,6 +332,8 @@ def test_bad_settings_are_errors_for_people():
         LargeWorld(0, tools="new")
     with pytest.raises(UserError, match=r"nested_share.*1\.5.*from 0 to 1"):
         LargeWorld(0, nested_share=1.5)
+    with pytest.raises(UserError, match=r"tool_characters of the tool world is 500; expected at least 9000"):
+        LargeWorld(0, tool_characters=500)
     with pytest.raises(UserError, match=r"unknown difficulty 'harder'.*easy, medium, hard"):
         LargeWorld(0).example("harder", 0)
 

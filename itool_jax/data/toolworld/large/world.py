@@ -22,6 +22,7 @@ from itool_jax.toolcall import write_calls
 
 _MAX_DRAFTS = 1000
 _DATE_TOLD = 0.3
+_LEAST_LONG = 9000
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class LargeWorld:
         for name in ("no_call_share", "follow_up_share", "nested_share", "task_share", "long_share", "typo_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} of the tool world is {getattr(self, name)}; expected a share from 0 to 1.")
+        if self.tool_characters < _LEAST_LONG:
+            raise UserError(
+                f"tool_characters of the tool world is {self.tool_characters}; expected at least {_LEAST_LONG}, as long "
+                "tool sets begin at a third of it. To have none, set long_share to 0."
+            )
 
     def example(self, level: Difficulty, number: int) -> Example:
         """Example `number` (from 0) of a difficulty."""
