@@ -61,7 +61,7 @@ class LargeWorld:
                 raise UserError(f"{name} of the tool world is {getattr(self, name)}; expected a share from 0 to 1.")
         if self.tool_characters < _LEAST_LONG:
             raise UserError(
-                f"tool_characters of the tool world is {self.tool_characters}; expected at least {_LEAST_LONG}, as long "
+                f"tool_characters of the tool world is {self.tool_characters}; expected at least {_LEAST_LONG}: long "
                 "tool sets begin at a third of it. To have none, set long_share to 0."
             )
 

@@ -27,7 +27,7 @@ CONCEPTS = (
         ),
         tool(
             "buy_event_tickets book_show", "Buys tickets for an event.",
-            "buy tickets for the show|get tickets for the show",
+            "buy event tickets for show|get tickets to the live event, show",
             CONCERT, SEATS.said("{} tickets|with {} tickets", names="tickets quantity", label="number of tickets"),
             s.choice("area", "in the {} area", "Area", "standing seated balcony", names="area section").opt,
             gives=(TICKETS, s.TOTAL),
