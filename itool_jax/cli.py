@@ -210,6 +210,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     world = actions.add_parser("toolworld", help="conversations of the simulator: train.jsonl and held-out sets")
     world.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
     world.add_argument("--seed", type=_count, default=0, metavar="N", help="of tools and conversations (default 0)")
+    world.add_argument("--world", choices=("small", "large"), default="small", help="which simulator (default small)")
     for level in ("easy", "medium", "hard"):
         help = f"{level} conversations to train on (default 1000)"
         world.add_argument(f"--{level}", type=_count, default=1000, metavar="N", help=help)

@@ -28,6 +28,7 @@ CHOICES = {
         *("toolworld", "toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl"),
     ),
     "data.chat": ("auto", "template", "chatml", "compact"),
+    "data.toolworld.world": ("small", "large"),
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
     "round.prefer.loss": ("simpo", "dpo"),
@@ -151,11 +152,19 @@ def _data() -> ConfigDict:
             "buffer_share": 0.5,  # share that the rounds select from; the two overlap as far as they sum to over 1
             "toolworld": {
                 "seed": 0,  # of the world: its tools and its conversations
+                "world": "small",  # small; large has many tools, free wording, nested calls, tasks
                 "tools": "train",  # which tools the conversations call: train, or unseen, those kept apart from them
                 "train": {"easy": 2500, "medium": 2500, "hard": 2500},  # training conversations by difficulty
                 "heldout": 1000,  # conversations in each set: easy, medium, hard and, where there are any, unseen_tools
                 "no_call_share": 0.1,  # requests whose right answer is prose: a parameter is missing, or no tool serves
                 "follow_up_share": 0.1,  # conversations that go on after a tool's result
+                "large": {  # what the large world alone has
+                    "nested_share": 0.1,  # medium and hard requests whose later calls take results of earlier ones
+                    "task_share": 0.15,  # hard examples that are a turn of a task over a back end with a state
+                    "long_share": 0.05,  # hard examples with a long tool set
+                    "tool_characters": 37_000,  # most characters of a long tool set's JSON; 37,000 are about 8k tokens
+                    "typo_share": 0.1,  # users' messages that are misspelled; values never are
+                },
             },
         }
     )

@@ -21,11 +21,10 @@ from itool_jax.data.jsonl import write_examples
 from itool_jax.data.problems import Problem
 from itool_jax.data.sources import stream_source
 from itool_jax.data.tokenizer import Tokenizer
-from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.files import write_atomic
 from itool_jax.progress import Bar, progress
-from itool_jax.rounds.inputs import heldout_examples, heldout_names
+from itool_jax.rounds.inputs import heldout_examples, heldout_names, tool_world
 
 Item = TypeVar("Item")
 
@@ -37,18 +36,19 @@ def toolworld(
     medium: int,
     hard: int,
     heldout: int,
+    world: str,
     no_call_share: float | None,
     follow_up_share: float | None,
 ) -> int:
     """Writes train.jsonl and heldout_SET.jsonl for each of the simulator's held-out sets, as a run would make them."""
     config = default_config()
     settings = config.data.toolworld
-    settings.update(seed=seed, heldout=heldout)
+    settings.update(seed=seed, heldout=heldout, world=world)
     settings.update({} if no_call_share is None else {"no_call_share": no_call_share})
     settings.update({} if follow_up_share is None else {"follow_up_share": follow_up_share})
-    world = ToolWorld(seed, "train", no_call_share=settings.no_call_share, follow_up_share=settings.follow_up_share)
+    source = tool_world(config, "train", "train")
     counts = dict(zip(DIFFICULTIES, (easy, medium, hard), strict=True))
-    train = chain.from_iterable(world.examples(level, count) for level, count in counts.items())
+    train = chain.from_iterable(source.examples(level, count) for level, count in counts.items())
     files = {"train": (train, sum(counts.values()))}
     files |= {f"heldout_{name}": (heldout_examples(config, name), heldout) for name in heldout_names(config)}
     for name, (examples, count) in files.items():

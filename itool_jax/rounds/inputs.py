@@ -16,7 +16,7 @@ from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.data.example import Example
 from itool_jax.data.problems import Problem, refuse
 from itool_jax.data.sources import located, stream_source
-from itool_jax.data.toolworld import Split, ToolSet, ToolWorld
+from itool_jax.data.toolworld import LargeWorld, Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.progress import note
 
@@ -110,7 +110,7 @@ def _own_examples(config: ConfigDict, tell: Tell) -> Iterator[Example]:
 def _source_examples(config: ConfigDict, tell: Tell) -> Iterator[Example]:
     data = config.data
     if data.source == "toolworld":
-        world = _world(config, "train", data.toolworld.tools)
+        world = tool_world(config, "train", data.toolworld.tools)
         for level in DIFFICULTIES:
             yield from world.examples(level, data.toolworld.train[level])
     elif data.train:
@@ -139,9 +139,9 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         return
     count = data.toolworld.heldout
     if name in DIFFICULTIES:
-        yield from _world(config, "heldout", data.toolworld.tools).examples(name, count)
+        yield from tool_world(config, "heldout", data.toolworld.tools).examples(name, count)
         return
-    world = _world(config, "heldout", "unseen")
+    world = tool_world(config, "heldout", "unseen")
     for number in range(count):
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
@@ -164,8 +164,11 @@ def _without_heldout(config: ConfigDict, examples: Iterator[Example], tell: Tell
     )
 
 
-def _world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld:
+def tool_world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld | LargeWorld:
+    """The simulator that the config names."""
     cfg = config.data.toolworld
+    if cfg.world == "large":
+        return LargeWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share, **cfg.large)
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 
 

@@ -50,7 +50,7 @@ class ToolWorld:
 
     def example(self, level: Difficulty, number: int) -> Example:
         """Example `number` (from 0) of a difficulty."""
-        _known(level)
+        known_level(level)
         rng = Random(f"{self.seed}/{self.split}/{self.tools}/{level}/{number}")
         pool, scene, calls = pool_of(self.tools), self._scene(level, rng), _calls(level, rng)
         for _ in range(_MAX_DRAFTS):
@@ -71,7 +71,7 @@ class ToolWorld:
     def mixture(self, shares: Mapping[Difficulty, float], count: int, *, start: int = 0) -> Iterator[Example]:
         """Examples whose difficulties are drawn in proportion to `shares`, one draw per number."""
         for level in shares:
-            _known(level)
+            known_level(level)
         for number in range(start, start + count):
             rng = Random(f"{self.seed}/{self.split}/{self.tools}/mixture/{number}")
             (level,) = rng.choices(tuple(shares), tuple(shares.values()))
@@ -125,6 +125,7 @@ def _characters(example: Example) -> int:
     return tools + sum(len(message.content) for message in example.messages) + len(example.answer)
 
 
-def _known(level: str) -> None:
+def known_level(level: str) -> None:
+    """Raises UserError where the difficulty is none."""
     if level not in DIFFICULTIES:
         raise UserError(f"unknown difficulty {level!r}; known are {', '.join(DIFFICULTIES)}.")
