@@ -33,9 +33,10 @@ def get_config(mode: str = "") -> ConfigDict:
     if mode == "new_tools":
         config.data.toolworld.tools = "unseen"
         config.data.warmup_share, config.data.buffer_share = 0.5, 0.5
+        config.round.select.share = 1.0
         config.warmup.learning_rate = 1e-3
         config.warmup.epochs.hard = 6
-        config.round.prefer.learning_rate = 3e-4
+        config.round.prefer.update(learning_rate=3e-4, rows=8, epochs=2)
     if mode == "smoke":
         config.data.toolworld.train.update(easy=64, medium=64, hard=64)
         config.data.toolworld.heldout = 16
