@@ -83,6 +83,7 @@ A run that was stopped goes on with the same command. `itool-jax COMMAND --help`
 """
 SOURCES = ("toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl")
 _PATH_HELP = "a file, a folder with files of the source, or hub:OWNER/NAME[@REVISION][/CONFIG][:SPLIT]"
+_AGAINST_HELP = "evaluation data: such a path, bfcl:CATEGORY[,...] or api_bank:level_1[,level_2]"
 _THRESHOLD_HELP = "share of its words, in runs of three, from which a text counts as repeated (default 0.7)"
 _CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_jax/config.py lists them all."
 
@@ -225,7 +226,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     convert = actions.add_parser("convert", help="write a source's data as the project's own JSONL")
     convert.add_argument("--source", required=True, choices=SOURCES, help="form of the input")
     convert.add_argument("--input", required=True, metavar="PATH", help=_PATH_HELP)
-    convert.add_argument("--out", required=True, metavar="FILE", help="JSONL file to write")
+    convert.add_argument("--out", required=True, metavar="FILE", help="JSONL file to write; packed if it ends in .gz")
     convert.add_argument("--skip-malformed", action="store_true", help="skip and count bad rows instead of stopping")
     convert.add_argument("--problems", metavar="FILE", help="write the bad rows here as JSONL instead of listing them")
 
@@ -239,8 +240,9 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     clean = actions.add_parser("decontaminate", help="training data without what repeats evaluation data, and a report")
     clean.add_argument("--train", required=True, metavar="PATH", help=_PATH_HELP)
     clean.add_argument("--source", default="jsonl", choices=SOURCES, help="form of --train (default jsonl)")
-    clean.add_argument("--against", required=True, nargs="+", metavar="PATH", help="evaluation data")
+    clean.add_argument("--against", required=True, nargs="+", metavar="PATH", help=_AGAINST_HELP)
     clean.add_argument("--against-source", default="jsonl", choices=SOURCES, help="form of --against (default jsonl)")
+    clean.add_argument("--api-bank", metavar="DIR", help="folder of API-Bank's level files (default data/api_bank)")
     clean.add_argument("--threshold", type=_share, default=0.7, metavar="X", help=_THRESHOLD_HELP)
     clean.add_argument("--out", required=True, metavar="FILE", help="JSONL file for what is kept")
     clean.add_argument(

@@ -158,11 +158,12 @@ def _data() -> ConfigDict:
                 "heldout": 1000,  # conversations in each set: easy, medium, hard and, where there are any, unseen_tools
                 "no_call_share": 0.1,  # requests whose right answer is prose: a parameter is missing, or no tool serves
                 "follow_up_share": 0.1,  # conversations that go on after a tool's result
-                "large": {  # what the large world alone has
+                "large": {  # what the large world alone has: without effect where world is small
                     "nested_share": 0.1,  # medium and hard requests whose later calls take results of earlier ones
                     "task_share": 0.15,  # hard examples that are a turn of a task over a back end with a state
                     "long_share": 0.05,  # hard examples with a long tool set
-                    "tool_characters": 37_000,  # most characters of a long tool set's JSON; 37,000 are about 8k tokens
+                    "tool_characters": 37_000,  # most of a long tool set, as compact JSON: 8k tokens, by Llama 3's
+                    # template, which indents it, 16k
                     "typo_share": 0.1,  # users' messages that are misspelled; values never are
                 },
             },

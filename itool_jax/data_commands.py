@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,13 +20,14 @@ from itool_jax.data.example import Example
 from itool_jax.data.inspect import Inspector, show_summary
 from itool_jax.data.jsonl import write_examples
 from itool_jax.data.problems import Problem
-from itool_jax.data.sources import stream_source
+from itool_jax.data.sources import scan_source, stream_source
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.files import write_atomic
 from itool_jax.progress import Bar, progress
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, tool_world
 
+_BENCHMARKS = ("bfcl:", "api_bank:")
 Item = TypeVar("Item")
 
 
@@ -60,6 +62,7 @@ def toolworld(
 
 def convert(source: str, input: str, out: str, skip_malformed: bool, problems: str | None) -> int:
     """Writes a source's examples as JSONL, one row in memory at a time, and prints what they are."""
+    _check_files({"--input": (input,)}, {"--out": out, "--problems": problems})
     inspector = Inspector()
     with _BadRows(problems, listed=skip_malformed) as bad:
         count = write_examples(out, _inspected(bad.good(source, input, skip=skip_malformed), inspector))
@@ -70,11 +73,15 @@ def convert(source: str, input: str, out: str, skip_malformed: bool, problems: s
 
 def check(path: str, source: str, tokenizer: str | None, problems: str | None, json: bool) -> int:
     """Prints what the data hold and every bad row; 1 if there is any."""
+    _check_files({"PATH": (path,)}, {"--problems": problems})
     encode = Tokenizer.load(tokenizer).encode if tokenizer else None
     inspector = Inspector(None if encode is None else lambda text: len(encode(text)))
     with _BadRows(problems, listed=not json, kept=json) as bad:
-        for example in bad.good(source, path, skip=True):
-            inspector.add(example)
+        for item in scan_source(source, path):
+            if isinstance(item, Problem):
+                bad.add(item)
+            else:
+                inspector.add(item)
     summary = inspector.summary(bad.kinds)
     if json:
         print(dumps({**asdict(summary), "bad_rows": bad.count, "bad": bad.kept}, indent=1, ensure_ascii=False))
@@ -88,6 +95,7 @@ def decontaminate(
     source: str,
     against: Sequence[str],
     against_source: str,
+    api_bank: str | None,
     threshold: float,
     out: str,
     report: str | None,
@@ -98,10 +106,16 @@ def decontaminate(
         raise UserError("--threshold=0 would remove every example; expected a share above 0, such as 0.7.")
     if len(set(against)) < len(against):
         raise UserError("--against names a file twice.")
-    report = report or f"{out.removesuffix('.jsonl')}.removed.jsonl"
+    report = report or f"{out.removesuffix('.gz').removesuffix('.jsonl')}.removed.jsonl"
+    _check_files({"--train": (train,), "--against": against}, {"--out": out, "--report": report})
     removed: list[Repetition] = []
     with _BadRows(None, listed=skip_malformed) as bad:
-        sets = {path: bad.good(against_source, path, skip=skip_malformed) for path in against}
+        sets: dict[str, Iterable[Example]] = {}
+        for path in against:
+            if path.startswith(_BENCHMARKS):
+                sets |= _benchmark(path, api_bank)
+            else:
+                sets[path] = bad.good(against_source, path, skip=skip_malformed)
         index = EvaluationIndex(sets, threshold)
         kept = decontaminated(bad.good(source, train, skip=skip_malformed), index, removed)
         count = write_examples(out, kept)
@@ -133,10 +147,10 @@ class _BadRows(AbstractContextManager):
             self._file.close()
 
     def good(self, source: str, path: str, *, skip: bool) -> Iterator[Example]:
-        """The examples; at their end UserError if there are none or, unless `skip`, if rows were bad."""
-        return stream_source(source, path, self._add, skip_bad=skip)
+        """The examples; at their end UserError if none is good or, unless `skip`, if rows were bad."""
+        return stream_source(source, path, self.add, skip_bad=skip)
 
-    def _add(self, problem: Problem) -> None:
+    def add(self, problem: Problem) -> None:
         self.count += 1
         self.kinds[problem.kind] += 1
         if self._keeps:
@@ -145,6 +159,26 @@ class _BadRows(AbstractContextManager):
             self._file.write(_line(asdict(problem)))
         elif self._listed:
             print(problem)
+
+
+def _check_files(read: Mapping[str, Sequence[str]], written: Mapping[str, str | None]) -> None:
+    """Raises UserError where a file is to be written that is also read, written otherwise, or no JSON Lines by name."""
+    taken = {os.path.realpath(path): option for option, paths in read.items() for path in paths}
+    for option, path in written.items():
+        if path is None:
+            continue
+        if path.endswith(".parquet") or (path.endswith(".gz") and option != "--out"):
+            raise UserError(f"{option}={path}: expected the name of a .jsonl file, which is what is written.")
+        if other := taken.get(os.path.realpath(path)):
+            raise UserError(f"{other} and {option} are both {path}, which would be lost: give {option} another name.")
+        taken[os.path.realpath(path)] = option
+
+
+def _benchmark(spec: str, api_bank: str | None) -> Mapping[str, Sequence[Example]]:
+    """The questions of a benchmark by its sets; other data commands do without the evaluation and its data."""
+    from itool_jax.evaluation.benchmarks import benchmark_questions
+
+    return benchmark_questions([spec], api_bank or default_config().evaluate.api_bank)
 
 
 def _inspected(examples: Iterable[Example], inspector: Inspector) -> Iterator[Example]:

@@ -1,16 +1,26 @@
 """`itool-jax data check, convert, decontaminate`: what they print, write and return."""
 
+import gzip
 import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
 from itool_jax import cli
 from itool_jax.config import default_config
+from itool_jax.data.example import Message
 from itool_jax.data.jsonl import example_to_json, write_examples
+from itool_jax.data.sources import read_source
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
+from itool_jax.evaluation.bfcl.entries import read_entries
 from itool_jax.rounds.inputs import training_examples
+from tests.test_api_bank import ROW
+from tests.test_api_bank import write as write_api_bank
 from tests.worlds import read_examples
 
 EXAMPLES = [example for level in ("easy", "medium", "hard") for example in ToolWorld(2).examples(level, 10)]
@@ -89,6 +99,51 @@ def test_convert_reads_a_folder_and_skips_only_when_told(glaive, tmp_path, capsy
     assert [example.id for example in read_examples(out)] == ids
 
 
+def test_convert_to_a_packed_file(glaive, tmp_path):
+    for out in ("out.jsonl", "out.jsonl.gz", "again.jsonl.gz"):
+        line = ["data", "convert", "--source=glaive", f"--input={glaive / 'a.jsonl'}", f"--out={tmp_path / out}"]
+        assert cli.main(line) == 0
+    packed = (tmp_path / "out.jsonl.gz").read_bytes()
+    assert gzip.decompress(packed) == (tmp_path / "out.jsonl").read_bytes()
+    assert packed == (tmp_path / "again.jsonl.gz").read_bytes()
+    assert read_source("jsonl", tmp_path / "out.jsonl.gz").items == tuple(read_examples(tmp_path / "out.jsonl"))
+
+
+def test_convert_writes_nothing_where_every_row_is_bad(tmp_path, capsys):
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, [talk("Hi")] * 5)))
+    line = ["data", "convert", "--source=glaive", f"--input={tmp_path / 'bad.jsonl'}", f"--out={tmp_path / 'o.jsonl'}"]
+    assert cli.main([*line, "--skip-malformed"]) == cli.BAD_INPUT
+    told = " ".join(capsys.readouterr().err.split())
+    assert "5 bad rows and no good one, the first: " in told and "Expected rows in the form of glaive" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["convert", "--input={a}", "--out={a}"], "--input and --out are both"),
+        (["convert", "--input={a}", "--out={o}", "--problems={a}"], "--input and --problems are both"),
+        (["convert", "--input={a}", "--out={o}", "--problems={o}"], "--out and --problems are both"),
+        (["convert", "--input={a}", "--out={o}.parquet"], "expected the name of a .jsonl file"),
+        (["check", "{a}", "--problems={a}"], "PATH and --problems are both"),
+        (["check", "{a}", "--problems={o}.gz"], "expected the name of a .jsonl file"),
+        (["decontaminate", "--train={a}", "--against", "{b}", "--out={o}", "--report={o}"], "--out and --report are"),
+        (["decontaminate", "--train={a}", "--against", "{b}", "--out={o}", "--report={b}"], "--against and --report"),
+        (["decontaminate", "--train={a}", "--against", "{b}", "--out={o}", "--report={l}"], "--against and --report"),
+    ],
+)
+def test_no_file_is_written_over_another(tmp_path, capsys, options, message):
+    files = {name: tmp_path / f"{name}.jsonl" for name in "abol"}
+    write_examples(files["a"], EXAMPLES[:2])
+    write_examples(files["b"], EXAMPLES[2:4])
+    files["l"].symlink_to(files["b"])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    line = ["data", *(option.format(**files) for option in options)]
+    assert cli.main([*line, "--source=jsonl"]) == cli.BAD_INPUT
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.fixture
 def sets(tmp_path):
     """train.jsonl holds two evaluation examples under other ids, one of them with another word, among 28 of its own."""
@@ -127,6 +182,39 @@ def test_decontaminate_refuses_what_makes_no_sense(sets, capsys, changed, messag
     assert cli.main([*line, f"--out={folder / 'clean.jsonl'}", *changed]) == cli.BAD_INPUT
     assert message in capsys.readouterr().err
     assert not (folder / "clean.jsonl").exists() and not (folder / "clean.removed.jsonl").exists()
+
+
+def test_decontaminate_against_benchmarks(tmp_path, capsys):
+    """A short request of API-Bank, whose own last line is no part of it, and later turns of a BFCL conversation."""
+    write_api_bank(tmp_path, [{**ROW, "input": "User: Book a meeting.\nGenerate API Request:\n"}])
+    texts = {"mine": "Something else that nobody asks", "bank": "Book a meeting!"}
+    against = ["api_bank:level_1"]
+    if find_spec("bfcl_eval"):
+        against.append("bfcl:simple_python,multi_turn_base")
+        texts["simple"] = read_entries("simple_python")[3].turns[0][0]["content"]
+        turns = read_entries("multi_turn_base")[0].turns
+        texts["talk"] = " ".join(message["content"] for turn in turns for message in turn)
+    examples = [replace(EXAMPLES[0], id=name, messages=(Message("user", text),)) for name, text in texts.items()]
+    write_examples(tmp_path / "train.jsonl", examples)
+    line = ["data", "decontaminate", f"--train={tmp_path / 'train.jsonl'}", "--against", *against]
+    assert cli.main([*line, f"--out={tmp_path / 'clean.jsonl'}", f"--api-bank={tmp_path}"]) == 0
+    removed = [json.loads(text) for text in (tmp_path / "clean.removed.jsonl").read_text().splitlines()]
+    found = {row["id"]: (row["kind"], row["against"]) for row in removed}
+    sets = {"bank": "api_bank_level_1", "simple": "bfcl_simple_python", "talk": "bfcl_multi_turn_base"}
+    assert found == {name: ("exact", sets[name]) for name in texts if name != "mine"}
+    assert cli.main([*line, "bfcl:nothing", f"--out={tmp_path / 'x.jsonl'}"]) == cli.BAD_INPUT
+    assert cli.main([*line, f"--out={tmp_path / 'x.jsonl'}", f"--api-bank={tmp_path / 'none'}"]) == cli.BAD_INPUT
+    assert "does not exist: API-Bank's level_1" in " ".join(capsys.readouterr().err.split())
+
+
+def test_data_commands_do_without_the_benchmarks(sets):
+    folder, _, _ = sets
+    heldout, out = folder / "heldout.jsonl", folder / "clean.jsonl"
+    line = ["data", "decontaminate", f"--train={folder / 'train.jsonl'}", "--against", str(heldout), f"--out={out}"]
+    without = "import sys; sys.modules['itool_jax.evaluation.benchmarks'] = None"
+    code = f"{without}; from itool_jax import cli; sys.exit(cli.main(sys.argv[1:]))"
+    result = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True)
+    assert (result.returncode, out.exists()) == (0, True), result.stderr
 
 
 def run_config(folder, threshold):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import tracemalloc
 from random import Random
 
@@ -11,7 +12,7 @@ from itool_jax import cli
 from itool_jax.config import CHOICES
 from itool_jax.data.jsonl import example_to_json, write_examples
 from itool_jax.data.problems import Problem
-from itool_jax.data.sources import SOURCES, hub, located, read_source, rows, scan_source
+from itool_jax.data.sources import SOURCES, check_names, hub, located, read_source, rows, scan_source
 from itool_jax.data.sources.rows import numbered_rows
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
@@ -193,10 +194,35 @@ def hub_folder(tmp_path, monkeypatch):
 
 def test_hub_data_are_streamed_by_split(hub_folder):
     train = read_source("glaive", "hub:acme/calls").items
-    assert [example.id for example in train] == [f"glaive/train/{row}/1" for row in (1, 2, 3)]
+    assert [example.id for example in train] == [f"glaive/acme/calls/train/{row}/1" for row in (1, 2, 3)]
     assert [example.messages[0].content for example in train] == ["train 0", "train 1", "train 2"]
     [test] = read_source("glaive", "hub:acme/calls:test").items
     assert test.messages[0].content == "test 0"
+
+
+def test_ids_of_hub_data_tell_name_config_and_split_but_no_revision():
+    texts = ("hub:a/b", "hub:a/b:test", "hub:a/b/train", "hub:a/c", "hub:a/b/x:test", "hub:a/b@12/x:test")
+    labels = [hub.parse_hub(text).label for text in texts]
+    assert labels == ["a/b/train", "a/b/test", "a/b/train/train", "a/c/train", "a/b/x/test", "a/b/x/test"]
+
+
+def test_two_data_sets_of_the_hub_go_together(hub_folder):
+    shutil.copytree(hub_folder.parent, hub_folder.parents[1] / "more")
+    both = [example for name in ("calls", "more") for example in read_source("glaive", f"hub:acme/{name}").items]
+    assert len({example.id for example in both}) == len(both) == 6
+
+
+def test_files_of_one_name_do_not_go_together_and_are_named(tmp_path):
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ("other.json" if folder == "c" else "data.json")).write_text(json.dumps([talk(folder)]))
+    first, second, third = (str(tmp_path / folder) for folder in ("a", "b", "c"))
+    check_names("glaive", [first, third, "hub:x/data:train"])
+    check_names("seal_tools", [f"{first}/data.json", f"{second}/data.json"])  # ids of its own
+    message = rf"^{first}/data\.json and {second}/data\.json cannot be used together: .* glaive/data/ROW.* Rename one"
+    for paths in ([first, second], [f"{first}/data.json", third, second]):
+        with pytest.raises(UserError, match=message):
+            check_names("glaive", paths)
 
 
 def test_hub_rows_that_are_bad_are_named(hub_folder):

@@ -8,7 +8,7 @@ import pytest
 
 from itool_jax.data.example import Message
 from itool_jax.data.jsonl import example_from_json, example_to_json
-from itool_jax.data.sources import read_source
+from itool_jax.data.sources import SOURCES, read_source
 from itool_jax.errors import UserError
 from itool_jax.toolcall import compare, parse_calls
 from itool_jax.toolcall.types import ToolCall
@@ -37,7 +37,7 @@ def bad(tmp_path, source, good, row):
     """Field and message of a bad row between two good ones, which are read; without leave to skip it is an error."""
     rows = read(tmp_path, source, good, row, good, skip_bad=True)
     count = len(read(tmp_path, source, good).items)
-    assert len(rows.items) == 2 * count
+    assert len(rows.items) == (count if SOURCES[source].repeats else 2 * count)
     [problem] = rows.problems
     assert problem.row == 2
     with pytest.raises(UserError, match=rf"^1 bad row: {re.escape(str(problem))}"):
@@ -482,6 +482,16 @@ def test_api_bank_steps(tmp_path):
     assert third.messages[-1].content == "{'name': 'Dr. Who'}"
 
 
+def test_api_bank_folder_is_read_without_the_file_that_holds_all_rows_again(tmp_path):
+    rows = [api_row(f"API-Request: [ToolSearcher(keywords='{word}')]") for word in ("one", "two")]
+    files = {"lv3-api-train.json": rows[:1], "lv3-response-train.json": rows[1:], "lv3-train.json": rows}
+    for name, held in files.items():
+        (tmp_path / name).write_text(json.dumps(held))
+    ids = [example.id for example in read_source("api_bank", tmp_path).items]
+    assert ids == ["api_bank/lv3-api-train/1", "api_bank/lv3-response-train/1"]
+    assert len(read_source("api_bank", tmp_path / "lv3-train.json").items) == 2
+
+
 @pytest.mark.parametrize(
     ("written", "arguments", "notes"),
     [
@@ -552,9 +562,9 @@ def test_toolrl_rows(tmp_path):
         "<think> x </think>\n<response> Sun. </response>",
     )
     two = toolrl_row("<think> No. </think>\n<response> Bye. </response>", *history, "<user> Bye </user>")
-    first, second = read(tmp_path, "toolrl", one, two).items
+    first, *history, last = read(tmp_path, "toolrl", one, two).items
     call = ToolCall("Get Weather", {"city name": "Rome", "days": 2, "tags": ["a"]})
-    assert (first.id, first.calls) == ("toolrl/rows/1", (call, ToolCall("/ping")))
+    assert (first.id, first.calls) == ("toolrl/rows/1/1", (call, ToolCall("/ping")))
     assert first.meta["notes"] == ["retyped days"]
     weather = first.tools[0]
     assert (weather.name, weather.description) == ("Get Weather", "Of a city\nfor days")
@@ -564,9 +574,22 @@ def test_toolrl_rows(tmp_path):
         ("tags", "array", False),
     ]
     assert ["default" in p.schema for p in weather.parameters] == [False, True, False]
-    assert second.answer == "Bye."
-    assert second.messages[1].calls == (call,)
-    assert [message.content for message in second.messages[2:]] == ["Sun", "Sun.", "Bye"]
+    assert [example.id for example in (*history, last)] == [f"toolrl/rows/2/{turn}" for turn in (1, 2, 3)]
+    assert [(example.calls, len(example.messages)) for example in history] == [((call,), 1), ((), 3)]
+    assert (last.answer, last.meta["conversation"]) == ("Bye.", 2)
+    assert last.messages[1].calls == (call,)
+    assert [message.content for message in last.messages[2:]] == ["Sun", "Sun.", "Bye"]
+
+
+def test_toolrl_turns_of_two_rows_come_once_and_are_counted(tmp_path, capsys):
+    asked = "<user> Rome? </user>"
+    talked = toolrl_row(made(ROME), asked, f"{made(ROME)}\n<response> I ask. </response>\n<obs> Sun </obs>")
+    found = read(tmp_path, "toolrl", toolrl_row(made(ROME), asked), talked, talked).items
+    assert [example.id for example in found] == ["toolrl/rows/1/1", "toolrl/rows/2/2"]
+    assert "left out 3 turns that another row holds" in capsys.readouterr().err.replace("\n", " ")
+    first, _ = read(tmp_path, "toolrl", talked).items
+    assert first.meta["notes"] == ["retyped days", "prose_beside_calls"]
+    assert capsys.readouterr().err == ""
 
 
 def test_toolrl_parquet(tmp_path):
@@ -577,7 +600,7 @@ def test_toolrl_parquet(tmp_path):
     table = pyarrow.Table.from_pylist([{"data_source": "rlla", "prompt": [], "extra_info": row | {"index": 0}}])
     parquet.write_table(table, tmp_path / "test.parquet")
     [example] = read_source("toolrl", tmp_path / "test.parquet").items
-    assert (example.id, example.calls[0].name) == ("toolrl/test/1", "Get Weather")
+    assert (example.id, example.calls[0].name) == ("toolrl/test/1/1", "Get Weather")
 
 
 def with_line(line):
@@ -615,8 +638,9 @@ def test_toolrl_bad_rows(tmp_path, row, field, message):
         ("glaive", "glaive_demo/glaive_toolcall_zh_demo.json", 940, 216, 0),
         ("api_bank", "api_bank_train/lv3-api-train.json", 874, 874, 33),
         ("api_bank", "api_bank_train/lv3-response-train.json", 319, 0, 19),
-        ("toolrl", "toolace_subset/toolrl_rlla_sft_400.json", 371, 319, 29),
-        ("toolrl", "toolace_subset/toolrl_rlla_test_80.parquet", 72, 65, 8),
+        ("api_bank", "api_bank_train", 1193, 874, 52),
+        ("toolrl", "toolace_subset/toolrl_rlla_sft_400.json", 461, 364, 29),
+        ("toolrl", "toolace_subset/toolrl_rlla_test_80.parquet", 86, 72, 8),
         ("sgd", "sgd/dev/dialogues_001.json.gz", 1034, 209, 0),
     ],
 )

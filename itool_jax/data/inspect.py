@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +13,7 @@ from rich.table import Table
 
 from itool_jax.data.difficulty import DIFFICULTIES, difficulty, tool_set_text
 from itool_jax.data.example import Example
-from itool_jax.data.jsonl import example_to_json
+from itool_jax.data.jsonl import content_digest
 from itool_jax.data.problems import Problem
 
 _PARTS = ("tools", "messages", "answer")
@@ -85,7 +83,7 @@ class Inspector:
         self._calls[len(item.calls)] += 1
         notes = item.meta.get("notes")
         self._notes.update(str(note).partition(" ")[0] for note in (notes if isinstance(notes, list) else ()))
-        self._seen.add(_digest(item))
+        self._seen.add(content_digest(item))
         texts = (tool_set_text(item.tools), "\n".join(message.content for message in item.messages), item.answer)
         for part, text in zip(_PARTS, texts, strict=True):
             self._characters[part].append(len(text))
@@ -157,9 +155,3 @@ def _lengths(values: array[int]) -> Lengths:
         return Lengths(0, 0, 0, 0)
     found = np.percentile(np.frombuffer(values, np.int64), [50, 90, 99, 100], method="higher")
     return Lengths(*(int(number) for number in found))
-
-
-def _digest(example: Example) -> bytes:
-    row = example_to_json(example)
-    content = json.dumps([row["tools"], row["messages"], row["answer"]], sort_keys=True)
-    return hashlib.blake2b(content.encode(), digest_size=8).digest()

@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from contextlib import nullcontext
+from typing import IO, Any, get_args
 
 from etils import epath
 
@@ -26,20 +29,31 @@ _ROLES = get_args(Role)
 
 
 def write_examples(path: str | os.PathLike[str], examples: Iterable[Example]) -> int:
-    """Writes a file whole or not at all (a temporary name, then a rename); returns the number of examples."""
+    """Writes a file whole or not at all (a temporary name, then a rename); returns the number of examples.
+
+    One whose name ends in .gz is packed.
+    """
     target = epath.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
     count = 0
     try:
-        with temporary.open("w") as file:
+        with temporary.open("wb") as raw, _packed(raw) if target.suffix == ".gz" else nullcontext(raw) as file:
             for count, example in enumerate(examples, 1):  # noqa: B007
-                file.write(json.dumps(example_to_json(example), ensure_ascii=False, allow_nan=False) + "\n")
+                line = json.dumps(example_to_json(example), ensure_ascii=False, allow_nan=False) + "\n"
+                file.write(line.encode())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return count
+
+
+def content_digest(example: Example) -> bytes:
+    """Eight bytes that two examples share if their tools, messages and answers are equal."""
+    row = example_to_json(example)
+    content = json.dumps([row["tools"], row["messages"], row["answer"]], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=8).digest()
 
 
 def example_to_json(example: Example) -> dict[str, Any]:
@@ -102,6 +116,11 @@ def parse_json_text(text: str, field: str) -> Any:
         raise RowError(field, "half of a surrogate pair, which is no text") from error
     except RowError as error:
         raise RowError(field, str(error)) from error
+
+
+def _packed(file: IO[bytes]) -> gzip.GzipFile:
+    """Without name and time, so that equal examples make equal files."""
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
 
 
 def _refuse_constant(name: str) -> None:

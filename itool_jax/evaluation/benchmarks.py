@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from itool_jax.data.difficulty import difficulty
-from itool_jax.data.example import Example
+from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.errors import UserError
 from itool_jax.evaluation import api_bank
 from itool_jax.evaluation.bfcl import entries as bfcl_entries
 from itool_jax.evaluation.bfcl.multi_turn import Conversation, judge
-from itool_jax.evaluation.bfcl.prompts import example
+from itool_jax.evaluation.bfcl.prompts import example, messages
 from itool_jax.evaluation.bfcl.scoring import error_kind
 from itool_jax.evaluation.exact_match import Graded
 
@@ -90,6 +90,35 @@ def load_benchmark(family: str, category: str, limit: int = 0, api_bank_folder: 
         return (kind.value if kind else None), None
 
     return Benchmark(family, category, len(entries), tuple(map(example, chosen)), _error=error)
+
+
+def benchmark_questions(specs: Sequence[str], api_bank_folder: str) -> dict[str, tuple[Example, ...]]:
+    """What users say in the named benchmarks, by the name of the set: to look for in training data, not to be answered.
+
+    Multi-turn entries give an example for each turn, with the users' turns up to it; API-Bank's own last line, which
+    asks for the request, is left out. Raises UserError as `benchmark_names` and `load_benchmark` do.
+    """
+    loaded = [
+        load_benchmark(family, category, api_bank_folder=api_bank_folder) for family, category in benchmark_names(specs)
+    ]
+    return {
+        benchmark.name: (
+            *map(_without_ask, benchmark.examples),
+            *(one for entry in benchmark.conversations for one in _turn_by_turn(entry)),
+        )
+        for benchmark in loaded
+    }
+
+
+def _without_ask(example: Example) -> Example:
+    return replace(example, messages=tuple(one for one in example.messages if one.content != api_bank.ASK))
+
+
+def _turn_by_turn(entry: bfcl_entries.Entry) -> Iterator[Example]:
+    said: tuple[Message, ...] = ()
+    for number, turn in enumerate(entry.turns):
+        said += messages(turn)
+        yield Example(f"{entry.id}/{number}", (), said, "", source=entry.category)
 
 
 def sample(items: Sequence[Item], limit: int) -> tuple[Item, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from itool_jax.errors import UserError
 from itool_jax.toolcall.schema import tools_from_json
@@ -21,12 +21,12 @@ _MOST_FAILURES = 1_000
 def tools_from_text(text: str) -> tuple[Tool, ...]:
     """The tools that a prompt describes in JSON, in its order; none where there is none.
 
-    In `<tools>` blocks that begin with JSON (Hermes, Qwen) all of it counts, one object a line or lists of them. In a
-    text without such a block each JSON object or list counts that describes functions (ToolACE, BFCL's prompts, Llama's
-    template): a name with a description or parameters, or that under `function`. Raises UserError where a block or a
+    For prompts that are at hand as text alone, as a chat template writes them: our tests read every template's tools
+    back with it. In `<tools>` blocks that begin with JSON (Hermes, Qwen) all of it counts, one object a line or lists
+    of them; in a text without such a block all that `described_functions` finds. Raises UserError where a block or a
     description cannot be read, and where too much that looks like JSON is not.
     """
-    values = list(_blocks(text)) or list(_described(text))
+    values = list(_blocks(text)) or [found.value for found in described_functions(text)]
     return tools_from_json([entry for value in values for entry in (value if isinstance(value, list) else [value])])
 
 
@@ -52,7 +52,20 @@ def _after_gap(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _described(text: str) -> Iterator[Any]:
+class Described(NamedTuple):
+    """A function description or a list of them in a text, and the characters from `start` to `end` that hold it."""
+
+    value: Any
+    start: int
+    end: int
+
+
+def described_functions(text: str) -> Iterator[Described]:
+    """Each JSON object or list of a text that describes functions (ToolACE, BFCL's prompts, Llama's template).
+
+    A description is a name with a description or parameters, or that under `function`. What looks like JSON and is not
+    is passed over; UserError where that is too much.
+    """
     decoder = json.JSONDecoder()
     position = failures = 0
     while match := _JSON_START.search(text, position):
@@ -68,7 +81,7 @@ def _described(text: str) -> Iterator[Any]:
             continue
         entries = value if isinstance(value, list) else [value]
         if all(_describes_function(entry) for entry in entries):
-            yield value
+            yield Described(value, match.start(), position)
 
 
 def _describes_function(entry: Any) -> bool:

@@ -7,7 +7,8 @@ r"""API-Bank's training rows (github AlibabaResearch/DAMO-ConvAI, api-bank/train
                Generate API Request: "}
 
 Of level 3, where tools are found by calling ToolSearcher: what it returned becomes a candidate of the steps that
-follow. lv3-train.json holds the rows of lv3-api-train.json and lv3-response-train.json once more. These rows are of the
+follow. lv3-train.json holds the rows of lv3-api-train.json and lv3-response-train.json once more, so of a folder only
+those two are read. These rows are of the
 distribution of API-Bank's own evaluation: name them where both are used.
 """
 
@@ -37,7 +38,7 @@ _SEARCHER = "ToolSearcher"
 
 
 def examples(row: Row) -> list[Example]:
-    """The output of each row, ids api_bank/FILE/ROW: the steps before it have rows of their own.
+    """The output of each row, ids api_bank/FILE/ROW: the steps before it have rows of their own (all 846 of level 3).
 
     The time at the end of a request becomes a system message. Values without quotes, `location=New York`, are read as
     text, and noted as `unquoted` where the output has them.
@@ -50,7 +51,7 @@ def examples(row: Row) -> list[Example]:
     return conversation_examples(turns, candidates, name=name, source="api_bank", meta={}, last_only=True)
 
 
-SOURCE = Source(examples, files=("*.json",))
+SOURCE = Source(examples, files=("*-api-train.json", "*-response-train.json"))
 
 
 def _history(text: str) -> tuple[dict[str, Tool], list[Turn]]:

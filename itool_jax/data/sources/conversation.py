@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,11 @@ def conversation_examples(
     if not examples or (last_only and context[-1].role != "assistant"):
         raise RowError("", "no assistant's turn to learn from")
     return [replace(examples[-1], id=name)] if last_only else examples
+
+
+def without_lines(text: str, instructions: Collection[str]) -> str:
+    """What a system prompt says beside a source's own instructions, which are given as lines."""
+    return "\n".join(line for line in map(str.strip, text.splitlines()) if line and line not in instructions)
 
 
 def _prose(turn: Turn) -> str:

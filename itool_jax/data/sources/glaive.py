@@ -23,7 +23,7 @@ from itool_jax.data.jsonl import parse_json_text
 from itool_jax.data.problems import RowError, describe, expect, take
 from itool_jax.data.sources.calls import BESIDE, json_calls, listed
 from itool_jax.data.sources.candidates import read_candidates
-from itool_jax.data.sources.conversation import Turn, conversation_examples
+from itool_jax.data.sources.conversation import Turn, conversation_examples, without_lines
 from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.sharegpt import read_turns
 from itool_jax.data.sources.source import Row, Source
@@ -68,7 +68,10 @@ SOURCE = Source(examples)
 
 
 def _system(text: str) -> tuple[tuple[Tool, ...], str]:
-    """The functions, JSON objects one after another from the first brace on, and what else the prompt says."""
+    """The functions, JSON objects one after another from the first brace on, and what else the prompt says.
+
+    Not by `described_functions`: that passes over what it cannot read, where here a candidate would be lost.
+    """
     text = text.strip().removeprefix("SYSTEM:")
     start = text.find("{")
     said, rest = (text, "") if start < 0 else (text[:start], text[start:])
@@ -80,8 +83,7 @@ def _system(text: str) -> tuple[tuple[Tool, ...], str]:
             raise RowError("system", f"a function that is no JSON: {describe(rest)}") from error
         rows.append(parse_json_text(rest[:end], "system"))
         rest = rest[end:].lstrip(" \t\r\n,")
-    lines = [line.strip() for line in f"{said}\n{rest}".splitlines()]
-    return read_candidates(rows, "system"), "\n".join(line for line in lines if line and line not in _INSTRUCTIONS)
+    return read_candidates(rows, "system"), without_lines(f"{said}\n{rest}", _INSTRUCTIONS)
 
 
 def _chat(text: str, tools: Sequence[Tool]) -> list[Turn]:

@@ -80,7 +80,10 @@ def _answer(said: Said, tools: Sequence[Tool]) -> Turn:
 
 
 def _literals(text: str, field: str) -> list[Any]:
-    """The objects of a text that holds one list of them, or one after another with spaces or commas between."""
+    """The objects of a text that holds one list of them, or one after another with spaces or commas between.
+
+    Python literals are read as well, so `tools_from_text`, which knows JSON alone, does not serve.
+    """
     reader, values = LiteralReader(text), []
     position = reader.skip_space(0)
     try:

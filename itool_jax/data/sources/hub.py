@@ -24,6 +24,11 @@ class HubData(NamedTuple):
     config: str | None
     split: str
 
+    @property
+    def label(self) -> str:
+        """What ids carry: name, config and split; no revision, so that pinning one changes no id."""
+        return "/".join(part for part in (self.name, self.config, self.split) if part)
+
 
 def parse_hub(text: str) -> HubData:
     """Reads "hub:OWNER/NAME[@REVISION][/CONFIG][:SPLIT]"; raises UserError where it is anything else."""

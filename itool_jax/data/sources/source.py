@@ -32,9 +32,11 @@ class Source:
     files        shell patterns of the names that its files have in a folder (each also with .gz)
     context      what the rows of a file need beside themselves; None stands for rows from the hub
     ids_in_rows  the examples' ids are made of the rows' own, so that two rows may share one
+    repeats      rows hold turns of one another: an example equal to an earlier one is left out and counted
     """
 
     examples: Callable[[Row], Sequence[Example]]
     files: tuple[str, ...] = ("*.json", "*.jsonl", "*.parquet")
     context: Callable[[epath.Path | None], Any] = lambda _: None
     ids_in_rows: bool = False
+    repeats: bool = False

@@ -9,10 +9,7 @@ ShareGPT: `human`, `gpt`, `function_call` (JSON) and `observation` instead, the 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from itool_jax.data.example import Example
@@ -20,15 +17,15 @@ from itool_jax.data.jsonl import parse_json_text
 from itool_jax.data.problems import RowError, describe, expect
 from itool_jax.data.sources.calls import BESIDE, json_calls, written_calls
 from itool_jax.data.sources.candidates import read_candidates
-from itool_jax.data.sources.conversation import Turn, conversation_examples
+from itool_jax.data.sources.conversation import Turn, conversation_examples, without_lines
 from itool_jax.data.sources.labels import fit_calls
 from itool_jax.data.sources.names import recover_names
 from itool_jax.data.sources.sharegpt import Said, read_turns
 from itool_jax.data.sources.source import Row, Source
+from itool_jax.errors import UserError
+from itool_jax.toolcall.tools_text import described_functions
 from itool_jax.toolcall.types import Tool
 
-_LIST_START = re.compile(r"\[\s*\{")
-_MOST_LISTS = 20
 _INSTRUCTIONS = frozenset(
     (
         "You are an expert in composing functions. You are given a question and a set of possible functions.",
@@ -96,17 +93,15 @@ def _tools(row: Mapping[str, Any]) -> tuple[tuple[Tool, ...], str]:
         listed, start, end = _tool_list(system)
         system = system[:start] + "\n" + system[end:]
     tools = read_candidates(expect(listed, list, field), field)
-    return tools, "\n".join(line for line in map(str.strip, system.splitlines()) if line and line not in _INSTRUCTIONS)
+    return tools, without_lines(system, _INSTRUCTIONS)
 
 
 def _tool_list(system: str) -> tuple[list[Any], int, int]:
-    """The first JSON list of objects with names in the text, and where it begins and ends."""
-    decoder = json.JSONDecoder()
-    for match in islice(_LIST_START.finditer(system), _MOST_LISTS):
-        try:
-            value, end = decoder.raw_decode(system, match.start())
-        except (ValueError, RecursionError):
-            continue
-        if all(isinstance(tool, dict) and "name" in tool for tool in value):
-            return parse_json_text(system[match.start() : end], "system"), match.start(), end
-    raise RowError("system", f"no JSON list of tools in {describe(system)}, and `tools` has none")
+    """The first JSON list of function descriptions in the text, and where it begins and ends."""
+    try:
+        found = next((one for one in described_functions(system) if isinstance(one.value, list)), None)
+    except UserError as error:
+        raise RowError("system", str(error)) from error
+    if found is None:
+        raise RowError("system", f"no JSON list of tools in {describe(system)}, and `tools` has none")
+    return parse_json_text(system[found.start : found.end], "system"), found.start, found.end

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from itool_jax.data.example import Example, Role
@@ -35,11 +36,12 @@ _ROLES: Mapping[str, Role] = {"user": "user", "obs": "tool", "response": "assist
 
 
 def examples(row: Row) -> list[Example]:
-    """The output of each row, ids toolrl/FILE/ROW; the history is its context.
+    """An example per assistant turn, ids toolrl/FILE/ROW/TURN (from 1): those of the history, and last the output.
 
-    Reasoning is left out, of the history as well, and so are texts inside it that look like calls: the answer begins
-    after the last </think>. The default "" stands there for none; whether a parameter is required was lost when the mix
-    was made, so all are optional. A list or an object that stands as text is read; one that was cut off is a bad row.
+    Few turns of a history have a row of their own; such repetitions are left out. So is reasoning, of the history as
+    well, and texts inside it that look like calls: the answer begins after the last </think>. The default "" stands
+    there for none; whether a parameter is required was lost when the mix was made, so all are optional. A list or an
+    object that stands as text is read; one that was cut off is a bad row.
     """
     value = expect(row.value, dict, "")
     value = expect(value.get("extra_info", value), dict, "extra_info")
@@ -47,10 +49,11 @@ def examples(row: Row) -> list[Example]:
     turns = _history(take(value, "input", str), tools)
     turns.append(_output(take(value, "output", str), tools))
     name = f"toolrl/{row.file}/{row.number}"
-    return conversation_examples(turns, tools, name=name, source="toolrl", meta={}, last_only=True)
+    meta = {"conversation": row.number}
+    return conversation_examples(turns, tools, name=name, source="toolrl", meta=meta)
 
 
-SOURCE = Source(examples)
+SOURCE = Source(examples, repeats=True)
 
 
 def _tools(text: str) -> tuple[Tool, ...]:
@@ -91,7 +94,7 @@ def _history(text: str, tools: Sequence[Tool]) -> list[Turn]:
         if kind == "tool_call":
             turns.append(_calls(said, tools, "input", []))
         elif kind == "response" and turns and turns[-1].calls:
-            continue  # words beside calls, which the turn cannot hold
+            turns[-1] = replace(turns[-1], notes=(*turns[-1].notes, BESIDE))
         elif kind != "think":
             turns.append(Turn(_ROLES[kind], said, "input"))
     return turns
