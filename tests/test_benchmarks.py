@@ -4,6 +4,7 @@ import io
 import json
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -12,7 +13,7 @@ from itool_jax.errors import UserError
 from itool_jax.evaluation import Graded, benchmarks, bfcl, write_evaluation
 from itool_jax.evaluation.benchmarks import benchmark_names, load_benchmark, sample
 from itool_jax.evaluation.bfcl.results import evaluate_officially
-from itool_jax.evaluation.intervals import bootstrap_mean, wilson
+from itool_jax.evaluation.intervals import mean_of_shares, wilson
 from itool_jax.evaluation.report import collect, show, to_json
 from itool_jax.evaluation.report.page import html_page
 from itool_jax.evaluation.report.results import FAMILIES
@@ -205,13 +206,36 @@ def test_a_sample_is_fixed_and_in_order(folder):
     assert sample(whole.examples, 100) == whole.examples
 
 
-def test_bootstrap_interval_of_a_mean_of_shares():
+def test_interval_of_a_mean_of_shares():
     # By the central limit theorem: sd of the mean of two independent shares, sqrt(0.25/400 + 0.16/100) / 2
-    low, high = bootstrap_mean([(200, 400), (20, 100)])
+    low, high = mean_of_shares([(200, 400), (20, 100)])
     half = 1.96 * (0.25 / 400 + 0.16 / 100) ** 0.5 / 2
     assert low == pytest.approx(0.35 - half, abs=0.004) and high == pytest.approx(0.35 + half, abs=0.004)
-    assert bootstrap_mean([(0, 5), (5, 5)]) == (0.5, 0.5)
-    assert bootstrap_mean([(2, 5)]) == bootstrap_mean([(2, 5)])
+    assert mean_of_shares([(2, 5)]) == wilson(2, 5)
+    for groups in ([(0, 3)], [(0, 5), (5, 5)], [(0, 2), (0, 2)], [(7, 7)] * 13):
+        low, high = mean_of_shares(groups)
+        mean = sum(right / count for right, count in groups) / len(groups)
+        assert 0 <= low <= mean <= high <= 1 and high - low > 0.02, groups
+
+
+@pytest.mark.parametrize(
+    ("shares", "counts"),
+    [
+        ((0.5, 0.5), (20, 20)),
+        ((0.9, 0.1, 0.5), (50, 50, 50)),
+        ((0.02,) * 13, (50,) * 13),
+        ((0.98,) * 4, (50,) * 4),
+        ((0.02, 0.98), (50, 50)),
+        ((0.0, 0.3), (20, 50)),
+        ((0.3, 0.6, 0.8, 0.95), (400, 200, 200, 200)),
+        ((0.5, 0.01, 0.99), (16, 1053, 884)),
+    ],
+)
+def test_the_interval_of_a_mean_covers_the_truth(shares, counts):
+    drawn = np.random.default_rng(0).binomial(counts, shares, (2_000, len(shares))).tolist()
+    intervals = [mean_of_shares(list(zip(right, counts, strict=True))) for right in drawn]
+    covered = sum(low <= sum(shares) / len(shares) <= high for low, high in intervals) / len(intervals)
+    assert covered > 0.915, covered
 
 
 def test_every_benchmark_has_its_name_in_reports():

@@ -9,7 +9,7 @@ from typing import Any
 
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.evaluation.exact_match import SetSummary
-from itool_jax.evaluation.intervals import bootstrap_mean, paired_change, wilson
+from itool_jax.evaluation.intervals import mean_of_shares, paired_change, wilson
 from itool_jax.evaluation.report.tree import DrawnTree
 
 BASE, WARMUP = "base", "warmup"
@@ -38,7 +38,7 @@ class Overall:
 
     right, count         answers
     interval             95 % Wilson interval of right / count
-    mean, mean_interval  mean of the sets' shares, each counting the same, and its 95 % bootstrap interval
+    mean, mean_interval  mean of the sets' shares, each counting the same, and its 95 % interval (Price and Bonett)
     difficulties         (right, count) by difficulty
     """
 
@@ -134,7 +134,7 @@ class RunResults:
             count=count,
             interval=wilson(right, count),
             mean=sum(r / c for r, c in groups) / len(groups),
-            mean_interval=bootstrap_mean(groups),
+            mean_interval=mean_of_shares(groups),
             difficulties={level: (sum(r for r, _ in g), sum(c for _, c in g)) for level, g in levels.items() if g},
         )
 

@@ -53,7 +53,7 @@ def _exact_match(results: RunResults) -> Table:
 
 def _overall(results: RunResults) -> Table:
     first, _, _, *others = HEADS
-    table = _table("All sets together in %, with 95\u00a0% intervals (per set: bootstrap)", first, *others)
+    table = _table("All sets together in %, with 95\u00a0% intervals (per set: Price and Bonett)", first, *others)
     for row in overview(results):
         cells = [_two_lines(share, below.replace(", ", "\n")) for share, below in row.cells]
         table.add_row(_text(f"{row.sets}, {row.stage}\n{row.answers} answers"), *cells)
