@@ -230,6 +230,22 @@ def test_result_files_have_the_official_layout(tmp_path):
 
 
 @needs_bfcl
+@pytest.mark.skipif(not has_tree_sitter(), reason="needs tree-sitter 0.21 (Python 3.12 or older)")
+def test_values_that_a_result_file_cannot_hold_are_those_of_the_docs():
+    entries = {name: bfcl.read_entries(f"simple_{name}")[0] for name in ("java", "javascript")}
+    for text, java, javascript in [
+        ('[f(w="a", h="ab")]', {"f": {"w": "a", "h": "ab"}}, {"f": {"w": "a", "h": "ab"}}),
+        ('[f(w="é", h="ab")]', {"f": {"w": 'é"', "=": 'b"'}}, {"f": {"w": "é", "h": "ab"}}),
+        ('[f(w="a\'b\\"c", h="d")]', None, None),
+        ('[f(w="a\\nb", h="d")]', None, None),
+    ]:
+        for (language, entry), expected in zip(entries.items(), (java, javascript), strict=True):
+            decoded = official_code.decode(official_result(entry, text), entry)
+            assert (decoded and decoded[0]) == expected, (language, text)
+            assert set(arguments(text, language)) == {"w", "h"}
+
+
+@needs_bfcl
 def test_what_is_no_call_for_us_is_none_in_a_result_file():
     entry = bfcl.read_entries("irrelevance")[0]
     for text in ("sum(a) would do.", "[f(x=2**100)]", "[f(x=__import__('os').getcwd() + 'a')]"):

@@ -30,8 +30,8 @@ def mean_of_shares(groups: Sequence[tuple[int, int]]) -> tuple[float, float]:
 
     Price and Bonett's adjusted Wald interval for a linear function of binomial shares (Computational Statistics & Data
     Analysis 45, 449, 2004): of m groups, each gets 2/m right answers and 4/m answers more. Groups that are all right or
-    all wrong still count with a width, where a bootstrap of their answers has none. Joining the groups' Wilson intervals
-    (MOVER) was tried too: of many groups with shares near 0 or 1 it covers 88 % instead of 95.
+    all wrong still count with a width, where a bootstrap of their answers has none. Joining the groups' Wilson
+    intervals (MOVER) was tried too: of many groups with shares near 0 or 1 it covers 88 % instead of 95.
     """
     if len(groups) == 1:
         return wilson(*groups[0])

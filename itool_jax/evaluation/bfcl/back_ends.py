@@ -122,8 +122,8 @@ def is_json(value: Any) -> bool:
 def _is_safe(value: Any) -> bool:
     """Whether the official decoder, which reads our result files, writes the value down again as a value.
 
-    It executes a dict of nothing but dicts as a call, and does not escape quotes in a dict's keys. Integers of more than
-    MAX_DIGITS digits, which it reads in hexadecimal, Python refuses to write.
+    It executes a dict of nothing but dicts as a call, and does not escape quotes in a dict's keys. Integers of more
+    than MAX_DIGITS digits, which it reads in hexadecimal, Python refuses to write.
     """
     if isinstance(value, dict):
         all_dicts = all(isinstance(item, dict) for item in value.values())

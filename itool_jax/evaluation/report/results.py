@@ -12,7 +12,7 @@ from itool_jax.evaluation.exact_match import SetSummary
 from itool_jax.evaluation.intervals import mean_of_shares, paired_change, wilson
 from itool_jax.evaluation.report.tree import DrawnTree
 
-BASE, WARMUP = "base", "warmup"
+BASE, WARMUP, OWN_PAIRS = "base", "warmup", "own_pairs"
 Points = tuple[tuple[int, float], ...]
 
 
@@ -88,7 +88,7 @@ class RunResults:
     """A run as far as it has got.
 
     name    of its directory
-    stages  evaluated stages in order: "base", "warmup", "round_000", ...
+    stages  evaluated stages in order: "base", "warmup", "round_000", ..., "own_pairs"
     sets    by set name, by stage
     curves  training metrics by stage name of metrics.jsonl ("round_000/prefer"), by metric: (step, value) ascending;
             the metric "heldout/<set>" is that set's exact match while the stage was training
@@ -171,6 +171,7 @@ def to_json(results: RunResults) -> dict[str, Any]:
     errors        wrong answers by error kind
     intervals     95 % interval of the share
     difficulties  [right, count] by difficulty
+    unfinished    answers that ran into their token limit
     overall       by benchmark ("heldout" for the held-out sets): share and mean over categories, with intervals
     """
     summaries = {
@@ -185,6 +186,7 @@ def to_json(results: RunResults) -> dict[str, Any]:
         "errors": each(lambda summary: dict(summary.errors)),
         "intervals": each(lambda summary: summary.interval),
         "difficulties": each(lambda summary: dict(summary.difficulties)),
+        "unfinished": each(lambda summary: summary.unfinished),
         "overall": {
             family or "heldout": {
                 stage: {**asdict(overall), "share": overall.share}

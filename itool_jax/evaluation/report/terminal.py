@@ -42,11 +42,11 @@ def _exact_match(results: RunResults) -> Table:
         cells = []
         for stage in results.stages:
             summary = results.summary(name, stage)
-            cells.append(
-                _two_lines(wording.percent(summary.exact_match), wording.span(summary.interval))
-                if summary
-                else _text("–")
-            )
+            if summary is None:
+                cells.append(_text("–"))
+                continue
+            below = "\n".join(filter(None, (wording.span(summary.interval), wording.cut_off(summary))))
+            cells.append(_two_lines(wording.percent(summary.exact_match), below))
         table.add_row(_text(wording.set_label(name)), _text(count), *cells)
     return table
 
