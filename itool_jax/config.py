@@ -74,7 +74,7 @@ def default_config() -> ConfigDict:
             "limit": 0,  # examples per set at most; 0 is no limit
             "benchmarks": (),  # to answer after each stage as well: bfcl:simple_python, bfcl:live, api_bank, ...
             "api_bank": "data/api_bank",  # folder with API-Bank's level-1-api.json and level-2-api.json
-            "answer_tokens": 96,  # an answer that is longer counts as wrong
+            "answer_tokens": 96,  # longer ones are cut off: wrong on held-out sets, else judged by what they say so far
             "slots": 32,  # answers decoded side by side
         }
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from etils import epath
+
+from itool_jax.errors import UserError
 
 _CHUNK = 1 << 20
 
@@ -49,6 +51,36 @@ def write_atomic(path: epath.Path, content: bytes) -> None:
 def write_json(path: epath.Path, value: Any) -> None:
     """Writes JSON atomically, indented, keys in the order given."""
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def keep_row(path: epath.Path, row: Mapping[str, Any]) -> None:
+    """Appends a row, with its `id`, to a file of JSON lines."""
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def kept_rows(path: epath.Path) -> dict[str, dict[str, Any]]:
+    """The rows that `keep_row` has written, by id, the last one of an id; none where there is no file.
+
+    A last line that a kill cut off is dropped from the file. UserError for any other line that cannot be read.
+    """
+    if not path.exists():
+        return {}
+    whole, _, cut_off = path.read_bytes().rpartition(b"\n")
+    if cut_off:
+        write_atomic(path, whole + b"\n" if whole else b"")
+    rows = {}
+    for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
+        try:
+            row = json.loads(line)
+            rows[row["id"]] = row
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{path}, line {number} cannot be read ({type(error).__name__}: {error}): expected a JSON object with "
+                "an id. Only a last line can be cut off by a kill, so something else changed it: delete that line, and "
+                "what it held is made again."
+            ) from error
+    return rows
 
 
 def move(source: epath.Path, target: epath.Path) -> None:

@@ -2,17 +2,21 @@
 
 import io
 import json
+from collections import defaultdict
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from etils import epath
 from rich.console import Console
 
+from itool_jax import files
 from itool_jax.cli import main
 from itool_jax.errors import UserError
 from itool_jax.evaluation import Graded, benchmarks, bfcl, write_evaluation
 from itool_jax.evaluation.benchmarks import benchmark_names, load_benchmark, sample
 from itool_jax.evaluation.bfcl.results import evaluate_officially
-from itool_jax.evaluation.intervals import bootstrap_mean, wilson
+from itool_jax.evaluation.intervals import mean_of_shares, wilson
 from itool_jax.evaluation.report import collect, show, to_json
 from itool_jax.evaluation.report.page import html_page
 from itool_jax.evaluation.report.results import FAMILIES
@@ -62,6 +66,8 @@ def test_a_killed_benchmark_goes_on_and_ends_with_the_same_answers(evaluate, tmp
     assert all("AddMeeting(" in row["prompt"] and "Generate API Request:" in row["prompt"] for row in answers)
     summary = json.loads((found / "summary.json").read_text())["sets"]["api_bank_level_1"]
     assert (summary["count"], summary["skipped_too_long"], sum(summary["errors"].values())) == (6, 2, 6)
+    assert summary["unfinished"] == sum(not row["finished"] for row in answers) > 0
+    assert f"{summary['unfinished']} cut off" in printed.out
 
     asked = []
 
@@ -145,11 +151,11 @@ def test_a_conversation_that_outgrows_the_context_is_wrong_and_one_that_never_fi
 
 def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
     run = make_run(tmp_path / "run", stages=("base", "warmup"), count=20)
-    for stage, right in {"base": 1, "warmup": 3}.items():
+    for stage, right in {"base": 1, "warmup": 3, "own_pairs": 4}.items():
         for category in ("simple_python", "multiple", "parallel"):
             levels, errors = ("easy", "hard") * 2, [None] * right + ["format"] * (4 - right)
             rows = [
-                Graded(f"{category}_{n}", level, "", "", error is None, error, None)
+                Graded(f"{category}_{n}", level, "", "", error is None, error, None, stage != "base" or n > 0)
                 for n, (level, error) in enumerate(zip(levels, errors, strict=True))
             ]
             write_evaluation(run / stage / "benchmarks" / f"bfcl_{category}", {f"bfcl_{category}": rows})
@@ -167,9 +173,58 @@ def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
     show(results, console)
     printed = console.export_text()
     assert "BFCL, warm-up" in printed and "12 answers" in printed
-    assert "format 3 → 1" in printed  # seven sets: a line for each
+    assert "format 1 → 0" in printed  # seven sets: a line for each
+    assert "BFCL, own pairs" in printed and "own pairs" in html_page(results)
+    assert to_json(results)["sets"]["bfcl_multiple"] == {"base": 0.25, "warmup": 0.75, "own_pairs": 1.0}
+    assert to_json(results)["unfinished"]["bfcl_multiple"] == {"base": 1, "warmup": 0, "own_pairs": 0}
+    assert printed.count("1 cut off") == 3 and html_page(results).count("1 cut off") == 3
     page = html_page(results)
     assert "All sets together" in page and "bfcl parallel" in page.lower() and "BFCL" in page
+
+
+def test_a_cut_off_answer_is_judged_by_what_it_says(folder):
+    benchmark = load_benchmark("api_bank", "level_1", 1, str(folder))
+    (example,) = benchmark.examples
+    for finished in (True, False):
+        graded = benchmark.grade(example, example.answer, finished=finished)
+        assert (graded.right, graded.finished) == (True, finished)
+
+
+@needs_bfcl
+def test_conversations_with_a_cut_off_answer_are_counted(evaluate, tmp_path, scripted, monkeypatch):
+    monkeypatch.setattr(stages, "context_of", lambda session: 10**6)
+    whole = stages.greedy_answers
+
+    def cut_off(sampler, examples, budget, on_done):
+        whole(sampler, examples, budget, lambda done, s: on_done(done, Sample(s.tokens, s.logprobs, ends[done.id])))
+
+    ends = defaultdict(lambda: "stop")
+    ids = [entry.id for entry in load_benchmark("bfcl", "multi_turn_base", 3).conversations]
+    ends |= {f"{ids[0]}/1": "budget", f"{ids[2]}/0": "budget", f"{ids[2]}/1": "budget"}
+    monkeypatch.setattr(stages, "greedy_answers", cut_off)
+    assert evaluate(tmp_path / "run", "--benchmark=bfcl:multi_turn_base", "--limit=3") == 0
+    found = tmp_path / "run/base/benchmarks/bfcl_multi_turn_base"
+    summary = json.loads((found / "summary.json").read_text())["sets"]["bfcl_multi_turn_base"]
+    assert (summary["count"], summary["right"], summary["unfinished"]) == (3, 3, 2)
+
+
+def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
+    path = epath.Path(tmp_path / "kept.jsonl")
+    assert files.kept_rows(path) == {}
+    for number in range(3):
+        files.keep_row(path, {"id": f"e{number}", "text": "\u2028\n"})
+    rows = files.kept_rows(path)
+    assert list(rows) == ["e0", "e1", "e2"] and rows["e1"]["text"] == "\u2028\n"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"id": "cut o')
+    assert files.kept_rows(path) == rows and path.read_bytes() == whole
+    lines = whole.splitlines()
+    for damage in (b'{"id": "e1", "te', b"[1]", b"{}", b"\xff", b"", b"[" * 100_000):
+        path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
+        with pytest.raises(UserError, match=r"kept\.jsonl, line 2 cannot be read .*delete that line"):
+            files.kept_rows(path)
+    path.write_bytes(b"\n".join([lines[0], lines[2], b""]))
+    assert list(files.kept_rows(path)) == ["e0", "e2"]
 
 
 def test_names_of_benchmarks():
@@ -205,13 +260,36 @@ def test_a_sample_is_fixed_and_in_order(folder):
     assert sample(whole.examples, 100) == whole.examples
 
 
-def test_bootstrap_interval_of_a_mean_of_shares():
+def test_interval_of_a_mean_of_shares():
     # By the central limit theorem: sd of the mean of two independent shares, sqrt(0.25/400 + 0.16/100) / 2
-    low, high = bootstrap_mean([(200, 400), (20, 100)])
+    low, high = mean_of_shares([(200, 400), (20, 100)])
     half = 1.96 * (0.25 / 400 + 0.16 / 100) ** 0.5 / 2
     assert low == pytest.approx(0.35 - half, abs=0.004) and high == pytest.approx(0.35 + half, abs=0.004)
-    assert bootstrap_mean([(0, 5), (5, 5)]) == (0.5, 0.5)
-    assert bootstrap_mean([(2, 5)]) == bootstrap_mean([(2, 5)])
+    assert mean_of_shares([(2, 5)]) == wilson(2, 5)
+    for groups in ([(0, 3)], [(0, 5), (5, 5)], [(0, 2), (0, 2)], [(7, 7)] * 13):
+        low, high = mean_of_shares(groups)
+        mean = sum(right / count for right, count in groups) / len(groups)
+        assert 0 <= low <= mean <= high <= 1 and high - low > 0.02, groups
+
+
+@pytest.mark.parametrize(
+    ("shares", "counts"),
+    [
+        ((0.5, 0.5), (20, 20)),
+        ((0.9, 0.1, 0.5), (50, 50, 50)),
+        ((0.02,) * 13, (50,) * 13),
+        ((0.98,) * 4, (50,) * 4),
+        ((0.02, 0.98), (50, 50)),
+        ((0.0, 0.3), (20, 50)),
+        ((0.3, 0.6, 0.8, 0.95), (400, 200, 200, 200)),
+        ((0.5, 0.01, 0.99), (16, 1053, 884)),
+    ],
+)
+def test_the_interval_of_a_mean_covers_the_truth(shares, counts):
+    drawn = np.random.default_rng(0).binomial(counts, shares, (2_000, len(shares))).tolist()
+    intervals = [mean_of_shares(list(zip(right, counts, strict=True))) for right in drawn]
+    covered = sum(low <= sum(shares) / len(shares) <= high for low, high in intervals) / len(intervals)
+    assert covered > 0.915, covered
 
 
 def test_every_benchmark_has_its_name_in_reports():

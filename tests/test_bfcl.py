@@ -1,5 +1,9 @@
 """Our rules against the official checker of BFCL, on its own data."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from importlib.util import find_spec
 
@@ -90,15 +94,30 @@ def test_mutated_answers_have_the_official_verdict():
     assert set(raised) <= {"OverflowError"}  # an integer over the range of floats; ours calls it wrong
 
 
-def test_the_official_import_leaves_no_trace():
-    import os
-    import sys
-
-    root = os.environ.get("BFCL_PROJECT_ROOT")
-    official.official()
-    assert official._MODELS not in sys.modules
-    assert os.environ.get("BFCL_PROJECT_ROOT") == root
-    assert not {"openai", "anthropic", "cohere", "mistralai"} & {name for name in sys.modules if "bfcl" in name}
+@pytest.mark.parametrize("root", [None, "elsewhere"])
+def test_the_official_import_leaves_no_trace(root):
+    """In a fresh process: what is new in sys.modules is the official checkers and the little that they need."""
+    program = (
+        "import json, os, sys\n"
+        "from itool_jax.evaluation.bfcl import official\n"
+        "own = sys.modules[official._MODELS] = type(sys)('own')\n"
+        "before = set(sys.modules)\n"
+        "official.official()\n"
+        "kept = sys.modules.pop(official._MODELS) is own\n"
+        "print(json.dumps([kept, os.environ.get('BFCL_PROJECT_ROOT'), sorted(set(sys.modules) - before)]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("BFCL_PROJECT_ROOT", None)
+    environment |= {"BFCL_PROJECT_ROOT": root} if root else {}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    kept, found_root, new = json.loads(done.stdout)
+    assert kept and found_root == root
+    needed = {"bfcl_eval", "filelock", "tenacity", "tree_sitter", "tree_sitter_java", "tree_sitter_javascript"}
+    assert {name.partition(".")[0] for name in new} - sys.stdlib_module_names <= needed
+    assert "bfcl_eval.eval_checker.ast_eval.ast_checker" in new
+    assert not [name for name in new if "inference" in name or name == official._MODELS]
+    parsers = {"bfcl_eval.model_handler.parser.java_parser", "bfcl_eval.model_handler.parser.js_parser"}
+    assert parsers & set(new) == (parsers if official.has_tree_sitter() else set())
 
 
 def test_the_official_decoder_computes_arithmetic_and_runs_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """Raw answers of models: read, scored by ours and by the official code, and written for the official runner."""
 
 import json
+import time
 from importlib.util import find_spec
 from random import Random
 
@@ -44,6 +45,12 @@ def arguments(text, language="python"):
         ("[f(x=lambda y: y)]", "malformed"),
         ("[f(x=9**9**9)]", "malformed"),
         ("[f(x=1/0, y=z)]", "malformed"),
+        ("[f(x=0xff, y=0o17, z=0b11, w=1_000)]", {"x": 255, "y": 15, "z": 3, "w": 1000}),
+        (f"[f(x={'9' * 1000})]", {"x": 10**1000 - 1}),
+        (f"[f(x={'9' * 1002})]", "malformed"),
+        (f"[f(x=0x{'f' * 5000})]", "malformed"),
+        (f"[f(x=[{{'a': (1, -0x{'f' * 5000})}}], y=z)]", "malformed"),
+        (f"[f(x=g(a=0b{'1' * 9000}), y=z)]", "malformed"),
         ("[f(x=" + "[" * 5000, "malformed"),
         ("[f(x=z+" + "-" * 19_000 + "1)]", "malformed"),
         ("no call", "prose"),
@@ -77,6 +84,35 @@ def test_only_arithmetic_is_computed(text):
     with pytest.raises(ValueError):
         bounded_arithmetic(text)
     assert bounded_arithmetic("'a' + 'b'") == "ab"
+
+
+def test_hostile_java_answers_take_linear_time():
+    """Four times the text takes about four times the CPU time; sixteen times, where a pattern is quadratic."""
+
+    def seconds(text):
+        spent = []
+        for _ in range(5):
+            started = time.process_time()
+            read_answer(text, "java")
+            spent.append(time.process_time() - started)
+        return min(spent)
+
+    call = '{"name": "f", "arguments": {'
+    for before, filler, after in [
+        ("", "\t", call),
+        ("[", "\t", call),
+        ("[f(x", "\t", call),
+        ("[f(x=1,", "\t", call),
+        ("[f(x=a", ",\t", call),
+        ("[f(x=a", ",b\t", call),
+        ("[f(x=", "a", call),
+        ("[", "f", call),
+        ("[f(x=", "'\\\\", call),
+        ("[f(x=", "([{", call),
+    ]:
+        small, large = (before + filler * (size // len(filler)) + after for size in (4_500, 18_000))
+        assert seconds(large) < 9 * seconds(small) + 0.002, (before, filler)
+    assert read_answer("[f(x=" + "a" * 30_000 + ")]", "java").kind == "malformed"
 
 
 @needs_bfcl
@@ -194,6 +230,22 @@ def test_result_files_have_the_official_layout(tmp_path):
 
 
 @needs_bfcl
+@pytest.mark.skipif(not has_tree_sitter(), reason="needs tree-sitter 0.21 (Python 3.12 or older)")
+def test_values_that_a_result_file_cannot_hold_are_those_of_the_docs():
+    entries = {name: bfcl.read_entries(f"simple_{name}")[0] for name in ("java", "javascript")}
+    for text, java, javascript in [
+        ('[f(w="a", h="ab")]', {"f": {"w": "a", "h": "ab"}}, {"f": {"w": "a", "h": "ab"}}),
+        ('[f(w="é", h="ab")]', {"f": {"w": 'é"', "=": 'b"'}}, {"f": {"w": "é", "h": "ab"}}),
+        ('[f(w="a\'b\\"c", h="d")]', None, None),
+        ('[f(w="a\\nb", h="d")]', None, None),
+    ]:
+        for (language, entry), expected in zip(entries.items(), (java, javascript), strict=True):
+            decoded = official_code.decode(official_result(entry, text), entry)
+            assert (decoded and decoded[0]) == expected, (language, text)
+            assert set(arguments(text, language)) == {"w", "h"}
+
+
+@needs_bfcl
 def test_what_is_no_call_for_us_is_none_in_a_result_file():
     entry = bfcl.read_entries("irrelevance")[0]
     for text in ("sum(a) would do.", "[f(x=2**100)]", "[f(x=__import__('os').getcwd() + 'a')]"):
@@ -235,3 +287,14 @@ def test_no_answer_raises():
             error_kind(entry, text)
             json.dumps(official_result(entry, text))
         json.dumps(official_result(conversation, [[text]]))
+    for digits in ("0x" + "f" * 5000, "0o" + "7" * 6000, "0b" + "1" * 16000, "1_0" * 3000, "9" * 4200):
+        for value in (digits, f"-{digits}", f"[{{'a': {digits}}}]", f"g({digits})"):
+            text = f"[cd(folder={value})]"
+            for entry in entries:
+                error_kind(entry, text)
+                json.dumps(official_result(entry, text))
+            json.dumps(official_result(conversation, [[text]]))
+            with bfcl.Conversation(conversation) as asked:
+                asked.receive(text)
+            for official in (False, True):
+                assert bfcl.judge(conversation, [[text]], official=official)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -97,6 +98,13 @@ def test_summary_counts_by_error_kind_in_the_order_of_the_kinds():
     assert summary.slot_f1 == 0.5
 
 
+def test_answers_that_were_cut_off_are_counted(tmp_path):
+    rows = [graded("a"), replace(graded("b", "format"), finished=False), replace(graded("c"), finished=False)]
+    assert write_evaluation(tmp_path, {"easy": rows})["easy"].unfinished == 2
+    assert read_summaries(tmp_path)["easy"].unfinished == 2
+    assert [one.finished for one in read_graded(tmp_path / "easy.jsonl")] == [True, False, False]
+
+
 def test_a_set_of_which_every_prompt_was_too_long_has_no_share():
     summary = summarize([], skipped_too_long=7)
     assert (summary.count, summary.exact_match, summary.slot_f1, summary.interval) == (0, None, None, (0.0, 1.0))
@@ -153,7 +161,7 @@ def test_evaluation_files_have_the_agreed_fields_and_order(tmp_path):
     rows = {"hard": [graded("b", "format", 0.0, nasty), graded("a")], "my-set.v2": [graded("c")]}
     written = write_evaluation(tmp_path / "eval", rows, {"hard": 3})
     lines = (tmp_path / "eval" / "hard.jsonl").read_bytes().split(b"\n")[:-1]
-    fields = ["id", "difficulty", "answer", "expected", "right", "error", "slot_f1"]
+    fields = ["id", "difficulty", "answer", "expected", "right", "error", "slot_f1", "finished"]
     assert [list(json.loads(line)) for line in lines] == [fields, fields]
     assert read_graded(tmp_path / "eval" / "hard.jsonl") == [rows["hard"][1], rows["hard"][0]]
     summary = json.loads((tmp_path / "eval" / "summary.json").read_text())["sets"]["hard"]
@@ -167,6 +175,7 @@ def test_evaluation_files_have_the_agreed_fields_and_order(tmp_path):
         "skipped_too_long": 3,
         "slot_f1": 0.5,
         "difficulties": {"easy": [1, 2]},
+        "unfinished": 0,
     }
     assert read_summaries(tmp_path / "eval") == written
     assert list(written) == ["hard", "my-set.v2"]

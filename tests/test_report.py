@@ -64,7 +64,7 @@ class Page(html.parser.HTMLParser):
 
 def test_json_has_shares_and_error_counts_of_every_set_and_stage(run):
     printed = to_json(collect(run))
-    assert list(printed) == ["sets", "errors", "intervals", "difficulties", "overall"]
+    assert list(printed) == ["sets", "errors", "intervals", "difficulties", "unfinished", "overall"]
     assert list(printed["sets"]) == list(printed["errors"]) == ["easy", "medium", "hard", "unseen_tools"]
     for name in SETS:
         for stage in STAGES:

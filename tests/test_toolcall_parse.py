@@ -58,6 +58,18 @@ READABLE = {
     '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}]': [F],
     "<|python_tag|>f(a=1)": [F],
     "<think>Maybe [g()]?</think>\n\n[f(a=1)]": [F],
+    "Maybe [g()]?\n</think>\n\n[f(a=1)]": [F],  # `<think>` stood in the prompt
+    "Maybe [g()]?\n</think>\n</think>\n\nf(a=1)": [F],
+    '{"name": "f", "description": "d", "parameters": {"a": 1}}': [F],
+    '{"name": "f", "parameters": {"type": "object", "properties": {}}}': [
+        ToolCall("f", {"type": "object", "properties": {}})
+    ],
+    "[f(a=1)]\n</think>": [F],  # nothing follows: what stands before it is the answer
+    "[f(a=1)]\n</think>\n": [F],
+    "[f(a=1)]\n</think>\n </think>\n\n": [F],
+    "```python\n[f(a=1)]\n</think>\n```": [F],
+    'Sure.\n{"name": "f", "arguments": {"a": 1}}</think>': [F],
+    '{"name": "f", "arguments": {"a": 1}}</think>': [F],
     "Sure (of course): [f(a=1)] and that is all (really).": [F],
     'Here is the call {"name": "f", "arguments": {"a": 1}} for you.': [F],
     'First:\n```json\n[{"name": "f", "arguments": {"a": 1}}]\n```\nthen\n```\n[g()]\n```': [F, G],
@@ -112,6 +124,8 @@ MALFORMED = {
     '{"name": "f", "arguments": "{\\"a\\": }"}': 0,
     '{"name": "f", "age": 3}': 0,
     '{"temperature": 3}': 0,
+    '{"name": "f", "description": "d", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}': 0,
+    '[{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}]': 0,
     '[{"name": "f", "arguments": {}}, 5]': 0,
     "<tool_call>stray text</tool_call>": 11,
     "<tool_call></tool_call>": 11,

@@ -2,7 +2,8 @@
 
 An answer is right if it makes the one expected call with the expected values. Nothing is executed: API-Bank's own
 accuracy runs the call on its simulated services and forgives what they forgive, so the figures here are lower, most
-of all on level 2, where the keywords of a ToolSearcher call have to be the very same. Files: level-1-api.json and
+of all on level 2, where the keywords of a ToolSearcher call have to be the very same. An answer that was cut off at its
+token limit is judged by what it says so far. Files: level-1-api.json and
 level-2-api.json, lists of {file, id, instruction, input, expected_output}.
 """
 

@@ -53,10 +53,13 @@ class Benchmark:
         """All that the answers depend on, as JSON values."""
         return [*map(example_to_json, self.examples), *(dict(entry.raw) for entry in self.conversations)]
 
-    def grade(self, example: Example, text: str) -> Graded:
-        """The benchmark's own verdict on one raw answer; never raises on what a model wrote."""
+    def grade(self, example: Example, text: str, *, finished: bool = True) -> Graded:
+        """The benchmark's own verdict on one raw answer; never raises on what a model wrote.
+
+        An answer that ran into its token limit (`finished` False) is judged by what it says so far, and counted.
+        """
         error, slot_f1 = self._error(example, text)
-        return Graded(example.id, difficulty(example), text, example.answer, error is None, error, slot_f1)
+        return Graded(example.id, difficulty(example), text, example.answer, error is None, error, slot_f1, finished)
 
 
 def benchmark_names(specs: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -129,13 +132,16 @@ def sample(items: Sequence[Item], limit: int) -> tuple[Item, ...]:
     return tuple(items[i] for i in sorted(chosen))
 
 
-def grade_conversation(conversation: Conversation) -> Graded:
-    """The official verdict on a conversation that is done; one that the caller gave up is wrong."""
+def grade_conversation(conversation: Conversation, *, finished: bool = True) -> Graded:
+    """The official verdict on a conversation that is done; one that the caller gave up is wrong.
+
+    finished   False where some answer of it ran into its token limit; each is judged by what it says so far
+    """
     entry, texts = conversation.entry, conversation.texts
     error = "context_full" if conversation.ending == "context" else judge(entry, texts)
     answer = "\n".join(f"turn {turn}: {text}" for turn, steps in enumerate(texts) for text in steps)
     expected = "\n".join(f"turn {turn}: {calls}" for turn, calls in enumerate(entry.raw["ground_truth"]))
-    return Graded(entry.id, difficulty(example(entry)), answer, expected, error is None, error, None)
+    return Graded(entry.id, difficulty(example(entry)), answer, expected, error is None, error, None, finished)
 
 
 def _api_bank_error(example: Example, text: str) -> tuple[str | None, float | None]:

@@ -24,6 +24,7 @@ class Graded:
     right           exact match of the parsed calls; where prose is expected, any finished answer without a call
     error           an ErrorKind's value, None if right
     slot_f1         F1 over slots in [0, 1]; None where the ground truth is no single list of calls
+    finished        whether the model ended it; False where it ran into its token limit
     """
 
     id: str
@@ -33,6 +34,7 @@ class Graded:
     right: bool
     error: str | None
     slot_f1: float | None
+    finished: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class SetSummary:
     skipped_too_long  examples left out because the model's context cannot hold them
     slot_f1           mean over the answers; None where nothing was answered, or some answer has none
     difficulties      (right, count) by the examples' difficulty, in order of difficulty
+    unfinished        answers that ran into their token limit
     """
 
     count: int
@@ -57,6 +60,7 @@ class SetSummary:
     skipped_too_long: int = 0
     slot_f1: float | None = None
     difficulties: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unfinished: int = 0
 
 
 def grade(example: Example, answer: str, *, finished: bool = True) -> Graded:
@@ -77,6 +81,7 @@ def grade(example: Example, answer: str, *, finished: bool = True) -> Graded:
         right=right,
         error=error.value if error else None,
         slot_f1=comparison.slot_f1 if finished else 0.0,
+        finished=finished,
     )
 
 
@@ -95,6 +100,7 @@ def summarize(graded: Sequence[Graded], skipped_too_long: int = 0) -> SetSummary
         skipped_too_long=skipped_too_long,
         slot_f1=sum(slots) / count if count and len(slots) == count else None,
         difficulties={level: (sum(found), len(found)) for level, found in by_level.items() if found},
+        unfinished=sum(not one.finished for one in graded),
     )
 
 

@@ -65,7 +65,7 @@ def read_graded(file: str | os.PathLike[str]) -> list[Graded]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
-            graded.append(Graded(**{name: row[name] for name in Graded.__dataclass_fields__}))
+            graded.append(Graded(**{name: row[name] for name in Graded.__dataclass_fields__ if name in row}))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _altered(f"{path}, line {number}", error) from error
     return graded
@@ -87,6 +87,7 @@ def _summary(row: Mapping[str, Any]) -> SetSummary:
         skipped_too_long=int(row.get("skipped_too_long", 0)),
         slot_f1=_share(row.get("slot_f1")),
         difficulties={str(k): (int(right), int(count)) for k, (right, count) in row.get("difficulties", {}).items()},
+        unfinished=int(row.get("unfinished", 0)),
     )
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from etils import epath
-
 from itool_jax import files
 from itool_jax.data.prepared import Prepared
 from itool_jax.evaluation.benchmarks import Benchmark, benchmark_names, grade_conversation, load_benchmark
@@ -83,8 +81,9 @@ class _Answers:
         self.session, self.benchmark, self.stage = session, benchmark, stage
         self.budget, self.context = session.config.evaluate.answer_tokens, context_of(session)
         self.too_long = 0
+        self._cut_off: set[str] = set()  # conversations of which some step ran into the budget
         self._file = stage.kept / _PAYLOAD
-        self._kept = _read_kept(self._file)
+        self._kept = files.kept_rows(self._file)
 
     def rows(self) -> list[Row]:
         return [self._kept[key] for key in sorted(self._kept)]
@@ -105,8 +104,11 @@ class _Answers:
 
             if any(p.id not in self._kept for p in fitting):
                 self._answer(self.session.policy(name), fitting, keep)
-        raw = {p.id: self._kept[p.id]["answer"] for p in fitting}
-        return [self.benchmark.grade(p.example, raw[p.id]) for p in fitting], raw
+        rows = {p.id: self._kept[p.id] for p in fitting}
+        graded = [
+            self.benchmark.grade(p.example, rows[p.id]["answer"], finished=rows[p.id]["finished"]) for p in fitting
+        ]
+        return graded, {key: row["answer"] for key, row in rows.items()}
 
     def conversations(self, name: str) -> tuple[list[Graded], dict[str, list[list[str]]]]:
         """The verdicts on conversations, and their texts by turn; `slots` of them go on side by side."""
@@ -139,7 +141,10 @@ class _Answers:
                 one.stop("context")
 
         def receive(done: Prepared, sample: Sample) -> None:
-            by_prompt[done.id].receive(self.session.dialect.text(sample.tokens))
+            conversation = by_prompt[done.id]
+            if sample.end != "stop":
+                self._cut_off.add(conversation.entry.id)
+            conversation.receive(self.session.dialect.text(sample.tokens))
 
         self._answer(policy, [prompts[one.entry.id] for one in going if not one.done], receive)
 
@@ -166,7 +171,7 @@ class _Answers:
             greedy_answers(sampler, group, self.budget, on_done)
 
     def _conversation_row(self, conversation: Conversation) -> Row:
-        graded = grade_conversation(conversation)
+        graded = grade_conversation(conversation, finished=conversation.entry.id not in self._cut_off)
         return {
             "id": conversation.entry.id,
             "prompt": self.session.dialect.chat.render_prompt(conversation.prompt),
@@ -180,8 +185,7 @@ class _Answers:
 
     def _keep(self, row: Row) -> None:
         self._kept[row["id"]] = row
-        with self._file.open("a") as file:
-            file.write(_line(row))
+        files.keep_row(self._file, row)
 
     def _progress(self, name: str, total: int, unit: str):
         title = f"{self.benchmark.name.replace('_', ' ')}, {name}"
@@ -193,16 +197,6 @@ class _Answers:
                 f"{self.benchmark.name}: {self.too_long} of {self.too_long + asked} prompts with an answer of "
                 f"{self.budget} tokens are longer than the model's {self.context}, and are left out"
             )
-
-
-def _read_kept(path: epath.Path) -> dict[str, Row]:
-    """Rows that an earlier attempt kept; a last line that a kill cut off is dropped from the file."""
-    if not path.exists():
-        return {}
-    whole, _, cut_off = path.read_bytes().rpartition(b"\n")
-    if cut_off:
-        files.write_atomic(path, whole + b"\n" if whole else b"")
-    return {row["id"]: row for row in map(json.loads, whole.splitlines())}
 
 
 def _write_result(stage: Stage, model: str, category: str, raw: Mapping[str, Any]) -> None:
@@ -220,6 +214,7 @@ def _counts(summary: SetSummary, benchmark: Benchmark) -> Mapping[str, Any]:
         "count": summary.count,
         "sampled_of": benchmark.total if asked < benchmark.total else None,
         "too_long": summary.skipped_too_long,
+        "unfinished": summary.unfinished,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -64,7 +63,7 @@ class _Harvest:
         self.kept_file = stage.kept / "trees.jsonl"
 
     def reap(self, examples: Sequence[Prepared]) -> Mapping[str, Any]:
-        cfg, kept = self.cfg.search, self._kept()
+        cfg, kept = self.cfg.search, files.kept_rows(self.kept_file)
         policy = self.session.policy(policy_before(self.index))
         search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg))
         context = self.session.base.config.context
@@ -118,18 +117,8 @@ class _Harvest:
             "counts": _counts(growth, pairs, retired),
             "record": record,
         }
-        with self.kept_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        files.keep_row(self.kept_file, row)
         return row
-
-    def _kept(self) -> dict[str, dict[str, Any]]:
-        """Rows of trees that an earlier attempt finished; a last line that a kill cut off is dropped from the file."""
-        if not self.kept_file.exists():
-            return {}
-        whole, _, cut_off = self.kept_file.read_bytes().rpartition(b"\n")
-        if cut_off:
-            files.write_atomic(self.kept_file, whole + b"\n" if whole else b"")
-        return {row["id"]: row for row in map(json.loads, whole.splitlines())}
 
     def _write(self, rows: Sequence[Mapping[str, Any]], prompt_counts: Mapping[str, int]) -> Mapping[str, Any]:
         trees = self.stage.output("trees")

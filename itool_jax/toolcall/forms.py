@@ -43,7 +43,8 @@ FUNCTION = re.compile(r"<function=([^<>\n]{1,256}+)>\s*+")
 NAMED = re.compile(r"([\w.\-/]++)(?:\[CALL_ID\]\w*+)?(?:\[ARGS\])?\s*+(?=\{)")
 
 _REASONING = re.compile(r"\s*+<think>(?:.*?</think>|.*+)", re.DOTALL)
-_REASONING_END = re.compile(r"</think>[ \t]*+(?=\n|\Z)")
+_THINK_END = "</think>"
+_REASONING_END = re.compile(rf"{_THINK_END}[ \t]*+(?=\n)(?:\s*+{_THINK_END})*+")
 _CLOSED_PROSE_BRACKET = re.compile(r"\[[^\[\](){}]*+\]")
 _BRACKETED_QUOTED_NAME = re.compile(rf"\[\s*+{_QUOTED_NAME}\(")
 _JSON_LIST = re.compile(r"\[\s*+[{\]]")
@@ -98,10 +99,25 @@ _STYLE_FORMS: dict[CallStyle | None, StyleForms] = {
 def after_reasoning(text: str) -> int:
     """The offset after a `<think>` block at the start; the end of the text where the block is not closed.
 
-    Templates that write `<think>` into the prompt leave an answer with `</think>` alone; there it must end a line.
+    Templates that write `<think>` into the prompt leave an answer with `</think>` alone. There, what stands before it
+    is reasoning, calls that are only considered included, if it ends a line and something follows. An answer that ends
+    with it has nothing else to say, so what stands before it is read: `[f(a=1)]\\n</think>` makes its call.
     """
-    match = _REASONING.match(text) or _REASONING_END.search(text)
+    match = _REASONING.match(text) or _REASONING_END.search(text, 0, _end_of_words(text))
     return match.end() if match else 0
+
+
+def _end_of_words(text: str) -> int:
+    """Where a text ends without the spaces, fence marks and `</think>` at its end."""
+    end = len(text)
+    while end:
+        if text.endswith(_THINK_END, 0, end):
+            end -= len(_THINK_END)
+        elif text[end - 1].isspace() or text[end - 1] == "`":
+            end -= 1
+        else:
+            break
+    return end
 
 
 def after_separators(text: str, position: int) -> int:

@@ -15,8 +15,9 @@ def calls_of_json(value: Any, literals: LiteralReader, position: int) -> Iterato
     """The calls of one object, of a list of them, or of objects with `tool_calls`; raises Unreadable at `position`.
 
     A call has its `name` (or `function`, where that is a string) and `arguments` or `parameters`, an object or a
-    string that holds one; without them it has none. It may stand under `function`, as OpenAI's does. `literals`
-    bounds what strings of arguments hold.
+    string that holds one; without them it has none. It may stand under `function`, as OpenAI's does. A tool's
+    description that a model repeats (`description`, and `parameters` that is a JSON Schema of an object) is no call.
+    `literals` bounds what strings of arguments hold.
     """
     for entry in value if isinstance(value, list) else [value]:
         inner = entry.get("tool_calls") if isinstance(entry, dict) else None
@@ -40,7 +41,16 @@ def _call(entry: Any, literals: LiteralReader, position: int) -> ToolCall:
         arguments = _in_string(arguments, literals, position)
     if arguments is not None and not isinstance(arguments, dict):
         raise Unreadable("JSON arguments that are no object", position)
+    if given == ["parameters"] and "description" in entry and _is_object_schema(arguments):
+        raise Unreadable("the description of a tool, which is no call", position)
     return ToolCall(name, arguments or {})
+
+
+def _is_object_schema(value: dict[str, Any] | None) -> bool:
+    """Whether the value describes arguments: {"type": "object", "properties": ...}; some tools have "dict" there."""
+    if value is None or value.get("type") not in ("object", "dict"):
+        return False
+    return isinstance(value.get("properties"), dict) or value.keys() == {"type"}
 
 
 def _name(entry: Any) -> str | None:

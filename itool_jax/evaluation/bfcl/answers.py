@@ -9,13 +9,14 @@ from typing import Any
 
 from itool_jax.evaluation.bfcl.arithmetic import compute
 from itool_jax.toolcall import ParsedAnswer, ToolCall, parse_calls
+from itool_jax.toolcall.literals import MAX_DIGITS
 from itool_jax.toolcall.source_values import Language
 
-MAX_EXPRESSION = 20_000  # characters of an answer that is read as Python source
+MAX_EXPRESSION = 20_000  # characters of an answer that is read as source: Python, or one bare call in another language
 _AROUND = "`\n "
-_CALL = re.compile(r"\s*\[?\s*([A-Za-z_$][\w$.]*)\(")
-_KEY = re.compile(r"\s*([A-Za-z_$][\w$]*)\s*=(?!=)")
-_NEXT_KEY = re.compile(r"\s*[A-Za-z_$][\w$]*\s*=(?!=)")
+_TOO_LARGE = 10**MAX_DIGITS
+_CALL = re.compile(r"\s*+\[?+\s*+([A-Za-z_$][\w$.]*+)\(")
+_KEY = re.compile(r"\s*+([A-Za-z_$][\w$]*+)\s*+=(?!=)")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -42,7 +43,8 @@ def read_as_official(text: str) -> list[ToolCall] | None:
 
     It takes Python source, in brackets or not, without prose. Values are literals, tuples included; arithmetic by its
     value (bounded here); of a variable, an index or a call without keywords the text, so that `true` is "true". Any
-    sign before a number is a minus. Positional arguments, which it drops, are kept apart as text.
+    sign before a number is a minus. Positional arguments, which it drops, are kept apart as text. Integers have at most
+    MAX_DIGITS decimal digits here, in whatever base they are written.
     """
     text = text.strip(_AROUND)
     if len(text) > MAX_EXPRESSION:
@@ -67,12 +69,14 @@ def _python_call(node: ast.AST) -> ToolCall:
 
 def _python_value(node: ast.AST) -> Any:
     match node:
+        case ast.Constant(value=int() as value) if value >= _TOO_LARGE:
+            raise ValueError(f"an integer of more than {MAX_DIGITS} digits")  # Python refuses to write such a one down
         case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Constant(value=value):
             return "..." if value is ... else ast.unparse(node)
-        case ast.UnaryOp(operand=ast.Constant(value=int() | float() as value)):
-            return -value
+        case ast.UnaryOp(operand=ast.Constant(value=int() | float()) as number):
+            return -_python_value(number)
         case ast.List(elts=items):
             return [_python_value(item) for item in items]
         case ast.Tuple(elts=items):
@@ -93,7 +97,7 @@ def _python_value(node: ast.AST) -> Any:
 
 def _bare_call(text: str) -> ToolCall | None:
     """One call whose values are source text, up to its closing parenthesis; None where the text is no such call."""
-    match = _CALL.match(text)
+    match = _CALL.match(text) if len(text) <= MAX_EXPRESSION else None
     if match is None:
         return None
     arguments: dict[str, str] = {}
@@ -125,7 +129,7 @@ def _value_end(text: str, position: int) -> int | None:
                 return position if character == ")" else None
             if expected.pop() != character:
                 return None
-        elif character == "," and not expected and _NEXT_KEY.match(text, position + 1):
+        elif character == "," and not expected and _KEY.match(text, position + 1):
             return position
         position += 1
     return None

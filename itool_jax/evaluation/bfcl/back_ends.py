@@ -19,12 +19,14 @@ from typing import Any
 from itool_jax.evaluation.bfcl.entries import Entry
 from itool_jax.evaluation.bfcl.official import official
 from itool_jax.toolcall import ToolCall
+from itool_jax.toolcall.literals import MAX_DIGITS
 
 _UNKNOWN = "itool_jax_unknown_function()"  # fails where it is executed, as a call of an unknown function does
 _KEY = re.compile(r"[\w ./-]*")
 _COUNT = itertools.count()
 _MOST = 10**18  # greatest number that goes into these methods, and
 _MOST_DIGITS = 10_000  # greatest exponent or precision: without bounds they compute for hours
+_TOO_LARGE = 10**MAX_DIGITS
 _COSTLY = ("power", "logarithm", "square_root", "multiply", "round_number")
 
 Steps = Sequence[Sequence[ToolCall]]
@@ -120,12 +122,15 @@ def is_json(value: Any) -> bool:
 def _is_safe(value: Any) -> bool:
     """Whether the official decoder, which reads our result files, writes the value down again as a value.
 
-    It executes a dict of nothing but dicts as a call, and does not escape quotes in a dict's keys.
+    It executes a dict of nothing but dicts as a call, and does not escape quotes in a dict's keys. Integers of more
+    than MAX_DIGITS digits, which it reads in hexadecimal, Python refuses to write.
     """
     if isinstance(value, dict):
         all_dicts = all(isinstance(item, dict) for item in value.values())
         return not all_dicts and all(_KEY.fullmatch(key) and _is_safe(item) for key, item in value.items())
-    return all(map(_is_safe, value)) if isinstance(value, list) else True
+    if isinstance(value, list):
+        return all(map(_is_safe, value))
+    return not isinstance(value, int) or abs(value) < _TOO_LARGE
 
 
 def _is_costly(call: ToolCall) -> bool:

@@ -14,7 +14,16 @@ from etils import epath
 from itool_jax.errors import UserError
 from itool_jax.evaluation.exact_match import SetSummary
 from itool_jax.evaluation.records import read_graded, read_summaries
-from itool_jax.evaluation.report.results import BASE, FAMILIES, WARMUP, Points, RunResults, SetResult, StageCost
+from itool_jax.evaluation.report.results import (
+    BASE,
+    FAMILIES,
+    OWN_PAIRS,
+    WARMUP,
+    Points,
+    RunResults,
+    SetResult,
+    StageCost,
+)
 from itool_jax.evaluation.report.tree import DrawnTree, pick_tree
 from itool_jax.metrics import read_metrics
 
@@ -37,7 +46,8 @@ def collect(run_dir: str | os.PathLike[str]) -> RunResults:
         found = "is no folder" if not run.is_dir() else f"has neither {MANIFEST} nor {CONFIG}"
         raise UserError(f"{run} {found}: expected the directory of a run. Check --workdir, or start a run there first.")
     rounds = sorted(path.name for path in run.iterdir() if _ROUND.fullmatch(path.name) and path.is_dir())
-    found = {stage: _evaluation(run / stage / "eval") | _benchmarks(run / stage) for stage in (BASE, WARMUP, *rounds)}
+    stages = (BASE, WARMUP, *rounds, OWN_PAIRS)
+    found = {stage: _evaluation(run / stage / "eval") | _benchmarks(run / stage) for stage in stages}
     evaluated = {stage: sets for stage, sets in found.items() if sets}
     tree_round, tree = _last_tree(run, rounds)
     return RunResults(

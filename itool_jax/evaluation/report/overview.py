@@ -12,7 +12,7 @@ from itool_jax.evaluation.report.results import Overall, RunResults
 HEADS = ("Sets", "Stage", "Answers", "Per answer", "Per set", *map(str.capitalize, DIFFICULTIES))
 NOTE = (
     "Right answers in per cent with 95\u00a0% intervals: of all answers together (Wilson), the mean of the sets' "
-    "shares (bootstrap over each set's answers), and by difficulty (Wilson)."
+    "shares (Price and Bonett), and by difficulty (Wilson)."
 )
 Cell = tuple[str, str]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from itool_jax.data.difficulty import DIFFICULTIES
 from itool_jax.evaluation.exact_match import SetSummary
-from itool_jax.evaluation.intervals import bootstrap_mean, paired_change, wilson
+from itool_jax.evaluation.intervals import mean_of_shares, paired_change, wilson
 from itool_jax.evaluation.report.tree import DrawnTree
 
-BASE, WARMUP = "base", "warmup"
+BASE, WARMUP, OWN_PAIRS = "base", "warmup", "own_pairs"
 Points = tuple[tuple[int, float], ...]
 
 
@@ -38,7 +38,7 @@ class Overall:
 
     right, count         answers
     interval             95 % Wilson interval of right / count
-    mean, mean_interval  mean of the sets' shares, each counting the same, and its 95 % bootstrap interval
+    mean, mean_interval  mean of the sets' shares, each counting the same, and its 95 % interval (Price and Bonett)
     difficulties         (right, count) by difficulty
     """
 
@@ -88,7 +88,7 @@ class RunResults:
     """A run as far as it has got.
 
     name    of its directory
-    stages  evaluated stages in order: "base", "warmup", "round_000", ...
+    stages  evaluated stages in order: "base", "warmup", "round_000", ..., "own_pairs"
     sets    by set name, by stage
     curves  training metrics by stage name of metrics.jsonl ("round_000/prefer"), by metric: (step, value) ascending;
             the metric "heldout/<set>" is that set's exact match while the stage was training
@@ -134,7 +134,7 @@ class RunResults:
             count=count,
             interval=wilson(right, count),
             mean=sum(r / c for r, c in groups) / len(groups),
-            mean_interval=bootstrap_mean(groups),
+            mean_interval=mean_of_shares(groups),
             difficulties={level: (sum(r for r, _ in g), sum(c for _, c in g)) for level, g in levels.items() if g},
         )
 
@@ -171,6 +171,7 @@ def to_json(results: RunResults) -> dict[str, Any]:
     errors        wrong answers by error kind
     intervals     95 % interval of the share
     difficulties  [right, count] by difficulty
+    unfinished    answers that ran into their token limit
     overall       by benchmark ("heldout" for the held-out sets): share and mean over categories, with intervals
     """
     summaries = {
@@ -185,6 +186,7 @@ def to_json(results: RunResults) -> dict[str, Any]:
         "errors": each(lambda summary: dict(summary.errors)),
         "intervals": each(lambda summary: summary.interval),
         "difficulties": each(lambda summary: dict(summary.difficulties)),
+        "unfinished": each(lambda summary: summary.unfinished),
         "overall": {
             family or "heldout": {
                 stage: {**asdict(overall), "share": overall.share}

@@ -65,7 +65,8 @@ def _figures(results: RunResults) -> Markup | None:
         rows.append([_title(wording.set_label(name)), _count(results, name).replace(" examples", ""), *cells])
     return _section(
         "Figures",
-        "Exact match in per cent, its interval, and the change since the base and the warm-up.",
+        "Exact match in per cent, its interval, answers cut off at their token limit, and the change since the base "
+        "and the warm-up.",
         _table(heads, rows),
     )
 
@@ -78,6 +79,8 @@ def _figure_cell(results: RunResults, name: str, stage: str) -> Child:
         element("b", wording.percent(summary.exact_match)),
         element("small", wording.span(summary.interval)),
     ]
+    if summary.unfinished:
+        lines.append(element("small", wording.cut_off(summary)))
     for before in dict.fromkeys((BASE, results.reference)):
         if before and before in results.stages[: results.stages.index(stage)]:
             change = results.change(name, before, stage)

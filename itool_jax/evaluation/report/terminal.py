@@ -42,18 +42,18 @@ def _exact_match(results: RunResults) -> Table:
         cells = []
         for stage in results.stages:
             summary = results.summary(name, stage)
-            cells.append(
-                _two_lines(wording.percent(summary.exact_match), wording.span(summary.interval))
-                if summary
-                else _text("–")
-            )
+            if summary is None:
+                cells.append(_text("–"))
+                continue
+            below = "\n".join(filter(None, (wording.span(summary.interval), wording.cut_off(summary))))
+            cells.append(_two_lines(wording.percent(summary.exact_match), below))
         table.add_row(_text(wording.set_label(name)), _text(count), *cells)
     return table
 
 
 def _overall(results: RunResults) -> Table:
     first, _, _, *others = HEADS
-    table = _table("All sets together in %, with 95\u00a0% intervals (per set: bootstrap)", first, *others)
+    table = _table("All sets together in %, with 95\u00a0% intervals (per set: Price and Bonett)", first, *others)
     for row in overview(results):
         cells = [_two_lines(share, below.replace(", ", "\n")) for share, below in row.cells]
         table.add_row(_text(f"{row.sets}, {row.stage}\n{row.answers} answers"), *cells)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from itool_jax.evaluation.exact_match import SetSummary
 from itool_jax.evaluation.report.results import BASE, FAMILIES, WARMUP, Change, RunResults, StageCost
 
 _UNSAFE = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)} | {0x7F: "\u2421"}
@@ -51,6 +52,11 @@ def points(share: float) -> str:
 
 def span(interval: tuple[float, float]) -> str:
     return f"{percent(interval[0])}–{percent(interval[1])}"
+
+
+def cut_off(summary: SetSummary) -> str:
+    """How many answers ran into their token limit; "" for none."""
+    return f"{summary.unfinished:,} cut off" if summary.unfinished else ""
 
 
 def points_span(interval: tuple[float, float]) -> str:
