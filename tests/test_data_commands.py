@@ -1,16 +1,19 @@
 """`itool-jax data check, convert, decontaminate`: what they print, write and return."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from itool_jax import cli
 from itool_jax.config import default_config
+from itool_jax.data.example import Message
 from itool_jax.data.jsonl import example_to_json, write_examples
+from itool_jax.data.tally import Tally
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
-from itool_jax.rounds.inputs import training_examples
+from itool_jax.rounds.inputs import evaluation_index, stream_training_examples, training_examples
 from tests.worlds import read_examples
 
 EXAMPLES = [example for level in ("easy", "medium", "hard") for example in ToolWorld(2).examples(level, 10)]
@@ -163,7 +166,7 @@ def test_a_comparison_with_nothing_is_refused(sets):
 
 def test_skipped_heldout_rows_are_counted_once_and_told_by_the_caller(sets, capsys):
     """Three passes over the training data compare with one index, made in one pass over the held-out ones."""
-    folder, train, heldout = sets
+    folder, train, _ = sets
     with (folder / "heldout.jsonl").open("a") as file:
         file.write("{}\n")
     config, tally = run_config(folder, 0.75), Tally()

@@ -448,7 +448,7 @@ def test_own_ids_may_hold_the_mark_of_variants(tmp_path):
     assert limited_corpus(config, everything).ids == [example.id for example in limited]
     assert not is_variant(replace(examples[0], id="x~None")) and not is_variant(replace(examples[0], id="x~a"))
     write_examples(tmp_path / "a.jsonl", [replace(examples[0], id="x~a", meta={"augmented": "a"})])
-    with pytest.raises(UserError, match="'x~a' says by its id and meta.augmented that it is a variant"):
+    with pytest.raises(UserError, match=r"'x~a' says by its id and meta\.augmented that it is a variant"):
         training_examples(config)
 
 
