@@ -21,6 +21,7 @@ from itool_jax.data.inspect import Inspector, show_summary
 from itool_jax.data.jsonl import write_examples
 from itool_jax.data.problems import Problem
 from itool_jax.data.sources import scan_source, stream_source
+from itool_jax.data.tally import Tally, removed_lines
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.files import write_atomic
@@ -52,7 +53,7 @@ def toolworld(
     counts = dict(zip(DIFFICULTIES, (easy, medium, hard), strict=True))
     train = chain.from_iterable(source.examples(level, count) for level, count in counts.items())
     files = {"train": (train, sum(counts.values()))}
-    files |= {f"heldout_{name}": (heldout_examples(config, name), heldout) for name in heldout_names(config)}
+    files |= {f"heldout_{name}": (heldout_examples(config, name, Tally()), heldout) for name in heldout_names(config)}
     for name, (examples, count) in files.items():
         path = epath.Path(out) / f"{name}.jsonl"
         with progress(f"Writing {path}", total=count, unit="examples") as bar:
@@ -119,7 +120,7 @@ def decontaminate(
         index = EvaluationIndex(sets, threshold)
         kept = decontaminated(bad.good(source, train, skip=skip_malformed), index, removed)
         count = write_examples(out, kept)
-    write_atomic(epath.Path(report), "".join(_line(asdict(found)) for found in removed).encode())
+    write_atomic(epath.Path(report), removed_lines(removed))
     exact = sum(found.kind == "exact" for found in removed)
     print(
         f"{count} examples written to {out}. {len(removed)} removed, {exact} of them exact repetitions and "

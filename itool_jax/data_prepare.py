@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from itool_jax.config_loading import config_to_json, load_config
+from itool_jax.config_loading import load_config
 from itool_jax.data.prepared import Prepared
 from itool_jax.data.store_writer import write_store
+from itool_jax.data.tally import Tally
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import tokenizer_of
-from itool_jax.rounds.inputs import check_masks, stream_training_examples
-from itool_jax.rounds.run_directory import digest_of
+from itool_jax.rounds.data_settings import deciding_settings
+from itool_jax.rounds.inputs import check_masks, evaluation_index, stream_training_examples
 from itool_jax.rounds.settings import dialect_for
 
 
@@ -22,17 +23,20 @@ def prepare(config: str, overrides: Sequence[str], out: str) -> int:
     cfg = load_config(config, overrides)
     with cfg.unlocked():
         cfg.data.prepared = ""
-    dialect = dialect_for(cfg.data, tokenizer_of(cfg, stream_training_examples(cfg, lambda _: None)))
+    tally = Tally()
+    index = evaluation_index(cfg, tally)
+    dialect = dialect_for(cfg.data, tokenizer_of(cfg, stream_training_examples(cfg, Tally(), index)))
     check_masks(cfg, dialect.chat)
-    digest = digest_of({"data": config_to_json(cfg)["data"], "seed": cfg.seed})
     with progress(f"Preparing {out}", unit="examples") as bar:
 
         def prepared() -> Iterator[Prepared]:
-            for example in stream_training_examples(cfg):
+            for example in stream_training_examples(cfg, tally, index):
                 yield dialect.prepare(example)
                 bar.advance()
 
-        manifest = write_store(out, prepared(), dialect, config=digest)
+        manifest = write_store(out, prepared(), dialect, data=deciding_settings(cfg), tally=tally)
+    for line in tally.notes():
+        note(line)
     tokens = manifest.prompt_tokens + manifest.answer_tokens
     note(
         f"{manifest.examples} examples of {tokens} tokens are in {out}, {sum(manifest.shards.values()) / 1e6:.1f} MB: "

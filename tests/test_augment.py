@@ -15,6 +15,7 @@ from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import example_from_json, example_to_json
 from itool_jax.data.sources import read_source
+from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.rounds.inputs import check_masks, stream_training_examples, training_examples
@@ -182,7 +183,8 @@ def test_answers_of_real_data_stay_right(source, path):
     for example in examples:
         for new in augmenter.variants(example):
             assert_right(example, new, new.meta["augmented"])
-    assert set(augmenter.made) == set(KINDS) and min(augmenter.made.values()) > 20
+    made = augmenter.tally.made
+    assert set(made) == set(KINDS) and min(made.values()) > 20
     assert augmenter.made.total() + augmenter.refused.total() == len(KINDS) * len(examples)
 
 
@@ -331,11 +333,13 @@ def test_shares_seeds_and_counts():
         return augmenter, [new for example in examples for new in augmenter.variants(example)]
 
     augmenter, new = run(0, shuffled_tools=0.3, distractors=0.0)
-    tried = augmenter.made.total() + augmenter.refused.total()
-    assert 0.22 < tried / len(examples) < 0.38 and set(augmenter.made) == {"shuffled_tools"}
-    assert len({e.id for e in new}) == len(new) == augmenter.made["shuffled_tools"]
-    assert augmenter.refused["shuffled_tools", "fewer than two candidate tools"] > 0
-    assert f"{len(new)} shuffled_tools" in augmenter.summary() and "fewer than two" in augmenter.summary()
+    made, refused = augmenter.tally.made, augmenter.tally.refused
+    tried = made.total() + refused.total()
+    assert 0.22 < tried / len(examples) < 0.38 and set(made) == {"shuffled_tools"}
+    assert len({e.id for e in new}) == len(new) == made["shuffled_tools"]
+    assert refused["shuffled_tools", "fewer than two candidate tools"] > 0
+    (told,) = augmenter.tally.notes()
+    assert f"augmentation added {len(new)} shuffled_tools" in told and "fewer than two" in told
     assert run(0, shuffled_tools=0.3)[1] == new and run(1, shuffled_tools=0.3)[1] != new
     assert [e for e in run(0, function_names=1.0, shuffled_tools=0.3)[1] if e.id.endswith("~shuffled_tools")] == new
 
@@ -357,11 +361,11 @@ def test_a_run_trains_on_the_variants(capsys):
     augmented = training_examples(config)
     assert [e for e in augmented if "augmented" not in e.meta] == plain and len(augmented) > len(plain) + 20
     assert "augmentation added" in capsys.readouterr().err
-    assert list(stream_training_examples(config)) == augmented
+    assert list(stream_training_examples(config, Tally(), None)) == augmented
     config.data.limit = 30
     limited = training_examples(config)
     assert len([e for e in limited if "augmented" not in e.meta]) == 30
-    assert list(stream_training_examples(config)) == limited
+    assert list(stream_training_examples(config, Tally(), None)) == limited
 
 
 def test_masks_need_a_chat_format_that_shows_descriptions():

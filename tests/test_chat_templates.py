@@ -255,3 +255,17 @@ def test_chatml_serves_a_template_tokenizer_too():
     chat = Dialect(tokenizer, format_for(tokenizer, "chatml"))
     assert chat.chat is CHATML
     assert chat.text(chat.prepare(CASES["one call"].example).answer) == '[get_weather(city="Köln", days=2)]'
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_identity_names_what_decides_the_writing(family, tmp_path):
+    """It outlives saving the tokenizer, and a change of date, thinking, template or roles changes its own key."""
+    tokenizer, chat = dialect(family).tokenizer, dialect(family).chat
+    tokenizer.save(tmp_path / "saved")
+    assert format_for(Tokenizer.load(tmp_path / "saved")).identity == chat.identity
+    other = template_format(tokenizer, "2025-01-01", thinking=True).identity
+    changed = {key for key, value in chat.identity.items() if other[key] != value}
+    assert changed == {"config.data.chat_date", "config.data.chat_thinking"}
+    text = tokenizer.templates["default"]
+    (tmp_path / "saved" / "chat_template.jinja").write_text(text + "{# another #}")
+    assert format_for(Tokenizer.load(tmp_path / "saved")).identity["chat template"] != chat.identity["chat template"]

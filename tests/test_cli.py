@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from itool_jax import cli
+from itool_jax.data.tally import Tally
 from itool_jax.errors import UserError
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import open_run, read_run
@@ -169,7 +170,7 @@ def test_data_toolworld_writes_what_a_run_makes(world):
     expected = {f"{name}.jsonl" for name in ("train", *(f"heldout_{name}" for name in names))}
     assert {path.name for path in world.iterdir()} == expected
     for name in names:
-        assert read_examples(world / f"heldout_{name}.jsonl") == list(heldout_examples(config, name))
+        assert read_examples(world / f"heldout_{name}.jsonl") == list(heldout_examples(config, name, Tally()))
 
 
 def test_data_check_tells_bad_rows_by_its_status(world, tmp_path, capsys):

@@ -14,11 +14,12 @@ from itool_jax.config import default_config
 from itool_jax.data.example import Message
 from itool_jax.data.jsonl import example_to_json, write_examples
 from itool_jax.data.sources import read_source
+from itool_jax.data.tally import Tally
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.evaluation.bfcl.entries import read_entries
-from itool_jax.rounds.inputs import training_examples
+from itool_jax.rounds.inputs import evaluation_index, stream_training_examples, training_examples
 from tests.test_api_bank import ROW
 from tests.test_api_bank import write as write_api_bank
 from tests.worlds import read_examples
@@ -236,3 +237,30 @@ def test_a_run_leaves_repetitions_out_and_says_so(sets, capsys):
     write_examples(folder / "train.jsonl", heldout)
     with pytest.raises(UserError, match="every training example repeats a held-out one"):
         training_examples(run_config(folder, 0.75))
+
+
+def test_a_comparison_with_nothing_is_refused(sets):
+    folder, _, heldout = sets
+    config = run_config(folder, 0.75)
+    write_examples(folder / "heldout.jsonl", [replace(heldout[0], messages=(Message("tool", "[1]"),))])
+    with pytest.raises(UserError, match=r"decontaminate is 0.75, but there is nothing to compare with: .*\(mine\)"):
+        training_examples(config)
+    config.data.heldout = {}
+    with pytest.raises(UserError, match=r"nothing to compare with: .*\(none\)"):
+        training_examples(config)
+
+
+def test_skipped_heldout_rows_are_counted_once_and_told_by_the_caller(sets, capsys):
+    """Three passes over the training data compare with one index, made in one pass over the held-out ones."""
+    folder, train, _ = sets
+    with (folder / "heldout.jsonl").open("a") as file:
+        file.write("{}\n")
+    config, tally = run_config(folder, 0.75), Tally()
+    config.data.update(skip_malformed=True, limit=10)
+    config.data.augment.distractors = 0.5
+    examples = list(stream_training_examples(config, tally, evaluation_index(config, tally)))
+    assert len([example for example in examples if "augmented" not in example.meta]) == 10
+    assert (tally.malformed["heldout.jsonl"][0], tally.compared, len(tally.removed)) == (1, len(train) + 2, 2)
+    assert capsys.readouterr().err == ""
+    assert training_examples(config) == examples
+    assert capsys.readouterr().err.count("heldout.jsonl: skipped 1 malformed rows") == 1

@@ -15,16 +15,21 @@ from itool_jax.cli import main
 from itool_jax.config import default_config
 from itool_jax.config_loading import load_config
 from itool_jax.data.corpus import Corpus
+from itool_jax.data.decontaminate import EvaluationIndex
 from itool_jax.data.difficulty import difficulty
+from itool_jax.data.example import is_variant
 from itool_jax.data.jsonl import write_examples
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.store import INDEX, MANIFEST, PreparedStore, read_manifest
+from itool_jax.data.tally import Tally
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.models.config import preset
 from itool_jax.models.load import load_model
+from itool_jax.rounds import base_model
 from itool_jax.rounds.base_model import tokenizer_of
+from itool_jax.rounds.data_settings import deciding_settings, matching_manifest
 from itool_jax.rounds.inputs import limited_corpus, stream_training_examples, training_examples
 from itool_jax.rounds.run_directory import open_run
 from itool_jax.rounds.session import Session
@@ -47,7 +52,7 @@ def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_writer, "SHARD_EXAMPLES", 16)
         patch.setattr(store_writer, "_INDEX_ROWS", 7)
-        store_writer.write_store(path, prepared(50), dialect(), config="abc")
+        store_writer.write_store(path, prepared(50), dialect(), data={"source": "toolworld"})
     return path
 
 
@@ -67,7 +72,7 @@ def test_what_is_read_is_what_was_written(store):
         opened[50]
     columns, memory = opened.columns, Corpus.of(examples).columns
     assert columns.ids.to_pylist() == memory.ids.to_pylist()
-    for name in ("levels", "prompt_tokens", "answer_tokens", "calls"):
+    for name in ("levels", "prompt_tokens", "answer_tokens", "calls", "variants"):
         found, expected = getattr(columns, name), getattr(memory, name)
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == expected.dtype
@@ -75,7 +80,8 @@ def test_what_is_read_is_what_was_written(store):
 
 def test_the_manifest_counts_and_names_what_made_it(store):
     manifest, examples = read_manifest(store), prepared(50)
-    assert (manifest.examples, manifest.chat, manifest.config) == (50, "compact", "abc")
+    assert (manifest.examples, manifest.chat) == (50, {"chat format": "compact"})
+    assert manifest.data == {"source": "toolworld"} and manifest.left_out == Tally().to_json()
     assert manifest.tokenizer == dialect().tokenizer.digest == Tokenizer.load(store / "tokenizer").digest
     assert manifest.prompt_tokens == sum(len(p.prompt) for p in examples)
     assert manifest.answer_tokens == sum(len(p.answer) for p in examples)
@@ -157,6 +163,24 @@ def test_another_tokenizer_or_chat_format_is_refused(store):
         PreparedStore(store, Dialect(ours.tokenizer, replace(ours.chat, name="chatml")))
 
 
+def test_settings_of_the_template_are_told_as_such(tmp_path):
+    ours = dialect()
+    made = {"chat template": "a" * 64, "config.data.chat_date": "2024-07-26", "config.data.chat_thinking": "False"}
+    chat = replace(ours.chat, settings=made)
+    store_writer.write_store(tmp_path / "store", prepared(2), Dialect(ours.tokenizer, chat))
+    assert len(PreparedStore(tmp_path / "store", Dialect(ours.tokenizer, chat))) == 2
+    for changed, told in (
+        ({"config.data.chat_date": "2025-01-01"}, "another config.data.chat_date: it has 2024-07-26, the run asks for"),
+        (
+            {"config.data.chat_thinking": "True"},
+            "another config.data.chat_thinking: it has False, the run asks for True",
+        ),
+        ({"chat template": "b" * 64}, "another chat template: it has aaaaaaaaaaaaaaaa, the run asks for bbbb"),
+    ):
+        with pytest.raises(UserError, match=told):
+            PreparedStore(tmp_path / "store", Dialect(ours.tokenizer, replace(chat, settings=made | changed)))
+
+
 def test_a_chat_format_that_writes_otherwise_today_is_refused(store):
     ours = dialect()
     changed = replace(ours.chat, write=lambda example, answered: ours.chat.write(example, answered)[1:])
@@ -181,7 +205,7 @@ def test_damage_is_told(copy, tmp_path):
         PreparedStore(copy, dialect())
     row = json.loads((copy / MANIFEST).read_text())
     (copy / MANIFEST).write_text(json.dumps(row | {"format": 99}))
-    with pytest.raises(UserError, match="has format 99, this version reads 1"):
+    with pytest.raises(UserError, match="has format 99, this version reads 2"):
         read_manifest(copy)
     (copy / MANIFEST).write_text("{")
     with pytest.raises(UserError, match="is damaged"):
@@ -209,11 +233,15 @@ def forbidden(*_):
 
 
 def test_variants_stay_with_their_example():
-    examples = prepared(30)
-    variants = [replace(p, example=replace(p.example, id=f"{p.id}~{kind}")) for p in examples for kind in "ab"]
+    examples = [*prepared(30), *(named(p, f"~mine~a~{number}") for number, p in enumerate(prepared(30)))]
+    variants = [named(p, f"{p.id}~{kind}", augmented=kind) for p in examples for kind in "ab"]
     order = Corpus.of([*variants, *examples]).shuffled("s").ids
     plain = Corpus.of(examples).shuffled("s").ids
     assert order == [f"{id}{kind}" for id in plain for kind in ("", "~a", "~b")]
+
+
+def named(example, name, **meta):
+    return replace(example, example=replace(example.example, id=name, meta={**example.example.meta, **meta}))
 
 
 def test_the_tokenizer_of_a_store_is_that_of_the_run():
@@ -228,15 +256,15 @@ def test_streamed_examples_are_those_of_a_run(tmp_path):
     write_examples(tmp_path / "a.jsonl", examples)
     config = default_config()
     config.data.update(source="jsonl", folder=str(tmp_path), train=("a.jsonl",))
-    assert list(stream_training_examples(config)) == training_examples(config) == examples
+    assert list(stream_training_examples(config, Tally(), None)) == training_examples(config) == examples
     config.data.limit = 7
-    assert list(stream_training_examples(config)) == training_examples(config)
+    assert list(stream_training_examples(config, Tally(), None)) == training_examples(config)
     text = (tmp_path / "a.jsonl").read_text().splitlines()
     (tmp_path / "a.jsonl").write_text("\n".join([*text[:3], "{}", *text[3:]]))
     with pytest.raises(UserError, match=r"a\.jsonl, row 4, field answer: missing"):
-        list(stream_training_examples(config))
+        list(stream_training_examples(config, Tally(), None))
     config.data.skip_malformed = True
-    assert list(stream_training_examples(config)) == training_examples(config)
+    assert list(stream_training_examples(config, Tally(), None)) == training_examples(config)
 
 
 SMALL = [
@@ -279,6 +307,149 @@ def test_a_run_from_a_store_has_the_data_of_a_run_without(tmp_path, monkeypatch,
     assert plain_digest != stored_digest == read_manifest(tmp_path / "store").digest
     warmup, buffer = ({id.partition("~")[0] for id in part.ids} for part in (stored.warmup, stored.buffer))
     assert len(warmup & buffer) <= 1 and len(stored.warmup) > len(stored.buffer) > 10
+
+
+FILES = {"source": "jsonl", "folder": "here", "train": ("a.jsonl",), "heldout": {"mine": "b.jsonl"}}
+
+
+def config_of(**data):
+    config = default_config()
+    config.data.update(data)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "told"),
+    [
+        (
+            {},
+            {"limit": 3, "warmup_share": 0.1, "buffer_share": 0.2, "skip_malformed": True, "chat_thinking": True},
+            None,
+        ),
+        ({}, {"toolworld": {"heldout": 3, "large": {"typo_share": 0.5}}}, None),
+        (FILES, {**FILES, "folder": "elsewhere", "heldout": {"mine": "c.jsonl"}, "toolworld": {"seed": 4}}, None),
+        (FILES, {**FILES, "train": ("/data/a.jsonl",)}, None),
+        (FILES, {**FILES, "train": ("other/a.jsonl",)}, r'train is \["a.jsonl"\] there and \["other/a.jsonl"\] here'),
+        (
+            FILES,
+            {**FILES, "decontaminate": 0.7},
+            r"decontaminate is 0.0 there and 0.7 here; config.data.heldout.mine is ",
+        ),
+        ({**FILES, "decontaminate": 0.7}, FILES, "decontaminate is 0.7 there and 0.0 here"),
+        (
+            {**FILES, "decontaminate": 0.7},
+            {**FILES, "decontaminate": 0.7, "heldout": {"mine": "c.jsonl"}},
+            "heldout.mine",
+        ),
+        (
+            {"decontaminate": 0.7},
+            {"decontaminate": 0.7, "toolworld": {"heldout": 3}},
+            "toolworld.heldout is 1000 there",
+        ),
+        ({}, {"augment": {"shuffled_tools": 0.5}}, "augment.shuffled_tools is 0.0 there and 0.5 here"),
+        (
+            {},
+            {"toolworld": {"world": "large", "large": {"typo_share": 0.5}}},
+            "toolworld.large.typo_share is 0.1 there",
+        ),
+        ({}, FILES, 'source is "toolworld" there and "jsonl" here'),
+        (FILES, {**FILES, "skip_malformed": True}, "skip_malformed is false there and true here"),
+    ],
+)
+def test_a_store_of_other_data_is_refused(tmp_path, made, asked, told):
+    store_writer.write_store(tmp_path / "store", prepared(1), dialect(), data=deciding_settings(config_of(**made)))
+    config = config_of(**asked, prepared=str(tmp_path / "store"))
+    if told is None:
+        assert matching_manifest(config).examples == 1
+    else:
+        with pytest.raises(UserError, match=rf"was prepared from other data: config\.data\..*{told}"):
+            matching_manifest(config)
+
+
+def test_a_run_refuses_a_store_of_other_data(tmp_path):
+    store_writer.write_store(tmp_path / "store", prepared(2), dialect(), data=deciding_settings(config_of(**FILES)))
+    with pytest.raises(UserError, match=r"config\.data\.source is \"jsonl\" there and \"toolworld\" here"):
+        training_data(tmp_path / "run", f"--config.data.prepared={tmp_path / 'store'}")
+
+
+def test_what_was_removed_is_named_by_store_and_run(tmp_path, monkeypatch, capsys):
+    """Plain and from the store: the same list, the same counts, which the manifest of the run has too."""
+    train, heldout = list(ToolWorld(4).mixture(MIX, 40)), list(ToolWorld(9, "heldout").examples("hard", 5))
+    write_examples(tmp_path / "train.jsonl", [*train, *(replace(e, id=f"copy~{e.id}") for e in heldout[:2])])
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write("{}\n")
+    write_examples(tmp_path / "held.jsonl", heldout)
+    config = [
+        *SMALL,
+        f"--config.data.folder={tmp_path}",
+        "--config.data.source=jsonl",
+        "--config.data.train=train.jsonl",
+        "--config.data.heldout.mine=held.jsonl",
+        "--config.data.decontaminate=0.95",
+        "--config.data.skip_malformed=true",
+    ]
+    built = []
+    index = EvaluationIndex.__init__
+    monkeypatch.setattr(EvaluationIndex, "__init__", lambda *given: (built.append(1), index(*given))[1])
+    store = tmp_path / "store"
+    assert main(["data", "prepare", "--config=configs/quickstart.py:smoke", *config, f"--out={store}"]) == 0
+    assert len(built) == 1
+    told = capsys.readouterr().err
+    assert told.count("2 of 42 training examples repeat a held-out one, 2 exactly") == 1
+    assert told.count("skipped 1 malformed rows") == 1 and "augmentation added" in told
+    left_out = read_manifest(store).left_out
+    assert {key: left_out[key] for key in ("compared", "removed_exact", "removed_near", "malformed")} == {
+        "compared": 42,
+        "removed_exact": 2,
+        "removed_near": 0,
+        "malformed": {"train.jsonl": 1},
+    }
+    rows = [json.loads(line) for line in (store / "removed.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["evaluation"], row["against"]) for row in rows] == [
+        (f"copy~{e.id}", e.id, "mine") for e in heldout[:2]
+    ]
+    for name, more in (("plain", []), ("stored", [f"--config.data.prepared={store}"])):
+        training_data(tmp_path / name, *config[len(SMALL) :], *more)
+        assert (tmp_path / name / "data/removed.jsonl").read_bytes() == (store / "removed.jsonl").read_bytes()
+        summary = json.loads((tmp_path / name / "manifest.json").read_text())["stages"]["data"]["summary"]
+        assert summary == {"examples": read_manifest(store).examples, **left_out}
+
+
+def test_the_tokenizer_is_trained_on_a_sample_of_all(monkeypatch):
+    """Not on the first examples, which are the easy ones, nor on variants; all of them where they are few."""
+    monkeypatch.setattr(base_model, "_TOKENIZER_EXAMPLES", 40)
+    config = load_config("configs/quickstart.py:smoke", SMALL)
+    with config.unlocked():
+        config.data.toolworld.train.update(easy=100, medium=100, hard=100)
+    examples = training_examples(config)
+    sample = base_model._sample(iter(examples), seed=0)
+    ids = [example.id for example in sample]
+    assert len(set(ids)) == 40 and not any(is_variant(example) for example in sample)
+    assert ids == [example.id for example in examples if example.id in set(ids)]
+    assert {difficulty(example) for example in sample} == set(MIX)
+    assert ids != [example.id for example in base_model._sample(examples, seed=1)]
+    assert base_model._sample(examples[:20], 0) == [example for example in examples[:20] if not is_variant(example)]
+
+
+def test_own_ids_may_hold_the_mark_of_variants(tmp_path):
+    """A limit takes each by itself, of a store too; a name like a variant's is one only where the example says so."""
+    examples = [
+        replace(example, id=f"mine~{number // 2}~shuffled_tools{number % 2}")
+        for number, example in enumerate(ToolWorld(4).mixture(MIX, 30))
+    ]
+    write_examples(tmp_path / "a.jsonl", examples)
+    config = config_of(source="jsonl", folder=str(tmp_path), train=("a.jsonl",), augment={"shuffled_tools": 0.5})
+    store_writer.write_store(tmp_path / "store", map(dialect().prepare, training_examples(config)), dialect())
+    everything = PreparedStore(tmp_path / "store", dialect()).corpus()
+    assert len(everything) > 30 and everything.columns.variants.sum() == len(everything) - 30
+    config.data.limit = 7
+    limited = training_examples(config)
+    assert sum(not is_variant(example) for example in limited) == 7
+    assert limited_corpus(config, everything).ids == [example.id for example in limited]
+    assert not is_variant(replace(examples[0], id="x~None")) and not is_variant(replace(examples[0], id="x~a"))
+    write_examples(tmp_path / "a.jsonl", [replace(examples[0], id="x~a", meta={"augmented": "a"})])
+    with pytest.raises(UserError, match=r"'x~a' says by its id and meta\.augmented that it is a variant"):
+        training_examples(config)
 
 
 def test_a_limit_leaves_the_same_of_a_store_with_the_variants():

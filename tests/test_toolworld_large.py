@@ -19,6 +19,7 @@ from itool_jax.config import default_config
 from itool_jax.data.difficulty import DIFFICULTIES, difficulty, tool_set_text
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_from_json, example_to_json
+from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import LargeWorld, ToolWorld, split_of
 from itool_jax.data.toolworld.large import clock, grammar, marks
 from itool_jax.data.toolworld.large.catalog import catalog_of, linkable
@@ -422,7 +423,7 @@ def test_the_config_chooses_the_world():
         5, "heldout", "unseen", 0.1, 0.1, nested_share=0.5, typo_share=0.0
     )
     config.data.toolworld.update(heldout=6)
-    assert [e.meta["unseen_tools"] for e in heldout_examples(config, "unseen_tools")] == [True] * 6
+    assert [e.meta["unseen_tools"] for e in heldout_examples(config, "unseen_tools", Tally())] == [True] * 6
 
 
 @pytest.mark.slow

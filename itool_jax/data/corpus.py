@@ -7,7 +7,7 @@ columns alone; the tokens of an example are read when they are asked for.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, overload
 
@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from itool_jax.data.difficulty import DIFFICULTIES, Difficulty, difficulty
+from itool_jax.data.example import base_id, is_variant
 from itool_jax.data.prepared import Prepared
 from itool_jax.forest import TokenTree, chain
 
 Ids = tuple[int, ...]
-VARIANT = "~"  # in an id: what follows says which variant this is of the example with the id before
 
 
 class Source(Protocol):
@@ -39,6 +39,7 @@ class Columns:
     levels         int8, position in DIFFICULTIES
     prompt_tokens  int32; likewise `answer_tokens`, with the end-of-turn token
     calls          int32, calls of the right answer; 0 where it is prose
+    variants       bool, whether an augmentation made it of another example
     """
 
     ids: pa.Array
@@ -46,12 +47,13 @@ class Columns:
     prompt_tokens: np.ndarray
     answer_tokens: np.ndarray
     calls: np.ndarray
+    variants: np.ndarray
 
     def __len__(self) -> int:
         return len(self.levels)
 
     def take(self, places: np.ndarray) -> Columns:
-        numbers = (self.levels, self.prompt_tokens, self.answer_tokens, self.calls)
+        numbers = (self.levels, self.prompt_tokens, self.answer_tokens, self.calls, self.variants)
         return Columns(self.ids.take(pa.array(places)), *(column[places] for column in numbers))
 
 
@@ -95,6 +97,13 @@ class Corpus(Sequence[Prepared]):
     def ids(self) -> list[str]:
         return self.columns.ids.to_pylist()
 
+    @property
+    def base_ids(self) -> Iterator[str]:
+        """For each example the id of the one that it is a variant of, or its own."""
+        return (
+            base_id(id.as_py(), bool(made)) for id, made in zip(self.columns.ids, self.columns.variants, strict=True)
+        )
+
     def take(self, places: Sequence[int] | np.ndarray) -> Corpus:
         """The examples at these places, in this order."""
         places = np.asarray(places, np.int64)
@@ -109,8 +118,7 @@ class Corpus(Sequence[Prepared]):
 
         Variants come behind the example that they are of, so that a cut through the order parts one such group at most.
         """
-        own = (id.as_py().partition(VARIANT)[0] for id in self.columns.ids)
-        crc = np.fromiter((zlib.crc32(f"{seed} {id}".encode()) for id in own), np.uint32, len(self))
+        crc = np.fromiter((zlib.crc32(f"{seed} {id}".encode()) for id in self.base_ids), np.uint32, len(self))
         keys = pa.table({"crc": crc, "id": self.columns.ids})
         return self.take(pc.sort_indices(keys, [("crc", "ascending"), ("id", "ascending")]).to_numpy())
 
@@ -151,4 +159,5 @@ def _columns_of(examples: Sequence[Prepared]) -> Columns:
         prompt_tokens=np.array([len(p.prompt) for p in examples], np.int32),
         answer_tokens=np.array([len(p.answer) for p in examples], np.int32),
         calls=np.array([len(p.example.calls) for p in examples], np.int32),
+        variants=np.array([is_variant(p.example) for p in examples], bool),
     )

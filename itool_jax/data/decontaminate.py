@@ -70,6 +70,10 @@ class EvaluationIndex:
             for run in self._rarest(runs):
                 self._rare[run].append(number)
 
+    def __len__(self) -> int:
+        """Number of different texts; 0 where no user of the evaluation examples says anything."""
+        return len(self._names)
+
     def repetition(self, example: Example) -> Repetition | None:
         """What the example repeats; None where it repeats nothing, or its users say nothing."""
         words = user_words(example)

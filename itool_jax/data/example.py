@@ -9,6 +9,7 @@ from typing import Any, Literal
 from itool_jax.toolcall.types import Tool, ToolCall
 
 Role = Literal["system", "user", "assistant", "tool"]
+VARIANT = "~"  # between the id of an example and the kind of a variant of it
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,13 @@ class Example:
     calls: tuple[ToolCall, ...] = ()
     source: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_variant(example: Example) -> bool:
+    """Whether an augmentation made it of another example: its id ends with the kind that its `meta` names."""
+    return "augmented" in example.meta and example.id.endswith(f"{VARIANT}{example.meta['augmented']}")
+
+
+def base_id(name: str, variant: bool) -> str:
+    """Id of the example that the one of this id is a variant of; its own id where it is no variant."""
+    return name.rpartition(VARIANT)[0] if variant else name

@@ -3,9 +3,10 @@
     DIR/dataset_info.json, features.json   what tensorflow-datasets knows of it: `tfds.builder_from_directory(DIR)`
         prepared_examples-train.array_record-00000-of-000NN   the records, one tf.train.Example each: id, source,
                         difficulty, prompt and answer (int32 token ids, as in Prepared), example (JSON, as in jsonl.py)
-        index.parquet   one row per record: id, source, level, prompt_tokens, answer_tokens, calls
+        index.parquet   one row per record: id, source, level, prompt_tokens, answer_tokens, calls, variant
         store.json      the manifest: what the token ids were made with, and the digest of all records
         tokenizer/      the tokenizer that made them
+        removed.jsonl   where training examples were compared with held-out ones: those that were left out, and why
 
 Token ids mean something to one tokenizer and one chat format only, so a store is opened for a dialect and refuses any
 other. It is written by `store_writer.write_store`.
@@ -28,9 +29,10 @@ from itool_jax.data.corpus import Columns, Corpus, Ids
 from itool_jax.data.jsonl import example_from_json, parse_json
 from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.data.problems import RowError
+from itool_jax.data.tally import REMOVED
 from itool_jax.errors import UserError
 
-FORMAT = 1  # of records, index and manifest; a change that older readers cannot follow makes it one more
+FORMAT = 2  # of records, index and manifest; a change that older readers cannot follow makes it one more
 SPLIT = "train"
 MANIFEST, INDEX, TOKENIZER = "store.json", "index.parquet", "tokenizer"
 
@@ -42,8 +44,10 @@ class Manifest:
     format         FORMAT of the writer
     examples       number of records; `prompt_tokens` and `answer_tokens` in all
     sources        examples by source; likewise `difficulties`
-    tokenizer      digest of the tokenizer; `chat` is the name of the chat format
-    config         digest of the config that it was prepared with
+    tokenizer      digest of the tokenizer
+    chat           what decides how the chat format writes: `ChatFormat.identity`
+    data           the settings that decided what the examples are, by their keys below config.data
+    left_out       what was left out and added on the way, counted: `Tally.to_json`
     records        SHA-256 over all records in their order
     shards         bytes of each record file by name
     """
@@ -55,8 +59,9 @@ class Manifest:
     sources: Mapping[str, int]
     difficulties: Mapping[str, int]
     tokenizer: str
-    chat: str
-    config: str
+    chat: Mapping[str, str]
+    data: Mapping[str, Any]
+    left_out: Mapping[str, Any]
     records: str
     shards: Mapping[str, int]
 
@@ -82,9 +87,20 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
             raise UserError(
                 f"the store {path} has format {row['format']}, this version reads {FORMAT}: prepare it again."
             )
+        for name in ("chat", "data", "left_out", "shards"):
+            if not isinstance(row[name], dict):
+                raise TypeError(f"{name} is no object")
         return Manifest(**{field.name: row[field.name] for field in fields(Manifest)})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is damaged ({type(error).__name__}: {error}): prepare the store again.") from error
+
+
+def read_removed(path: str | os.PathLike[str]) -> bytes:
+    """The store's list of the training examples that repeat held-out ones; raises UserError where there is none."""
+    file = epath.Path(path) / REMOVED
+    if not file.exists():
+        raise UserError(f"{file} is missing: the store is damaged. Prepare it again.")
+    return file.read_bytes()
 
 
 class PreparedStore:
@@ -119,7 +135,9 @@ class PreparedStore:
     def columns(self) -> Columns:
         """Ids, difficulty and lengths of all records: about 50 bytes each."""
         table = pq.read_table(self.path / INDEX).combine_chunks()
-        numbers = (table.column(name).to_numpy() for name in ("level", "prompt_tokens", "answer_tokens", "calls"))
+        numbers = (
+            table.column(name).to_numpy() for name in ("level", "prompt_tokens", "answer_tokens", "calls", "variant")
+        )
         return Columns(table.column("id").chunk(0), *numbers)
 
     def corpus(self) -> Corpus:
@@ -127,11 +145,10 @@ class PreparedStore:
         return Corpus(self, self.columns)
 
     def _refuse_other(self, dialect: Dialect) -> None:
-        made = self.manifest
-        for what, found, wanted in (
-            ("tokenizer", made.tokenizer, dialect.tokenizer.digest),
-            ("chat format", made.chat, dialect.chat.name),
-        ):
+        made = {"tokenizer": self.manifest.tokenizer, **self.manifest.chat}
+        asked = {"tokenizer": dialect.tokenizer.digest, **dialect.chat.identity}
+        for what in made | asked:
+            found, wanted = made.get(what, "none"), asked.get(what, "none")
             if found != wanted:
                 raise UserError(
                     f"the store {self.path} was prepared with another {what}: it has {found[:16]}, the run asks for "
@@ -156,7 +173,7 @@ class PreparedStore:
         if dialect.prepare(first.example) != first:
             raise UserError(
                 f"the store {self.path} was written by another version: its first example has other token ids than the "
-                f"chat format {self.manifest.chat} gives now. Prepare it again."
+                f"chat format {dialect.chat.name} gives now. Prepare it again."
             )
 
 

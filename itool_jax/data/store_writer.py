@@ -28,9 +28,11 @@ from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from itool_jax import files
 from itool_jax.data.difficulty import DIFFICULTIES, difficulty
+from itool_jax.data.example import Example, is_variant
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.data.store import FORMAT, INDEX, MANIFEST, SPLIT, TOKENIZER, Manifest
+from itool_jax.data.tally import REMOVED, Tally
 from itool_jax.errors import UserError
 
 SHARD_EXAMPLES = 50_000
@@ -43,17 +45,24 @@ _INDEX_SCHEMA = pa.schema(
         "prompt_tokens": pa.int32(),
         "answer_tokens": pa.int32(),
         "calls": pa.int32(),
+        "variant": pa.bool_(),
     }
 )
 
 
 def write_store(
-    path: str | os.PathLike[str], examples: Iterable[Prepared], dialect: Dialect, *, config: str = ""
+    path: str | os.PathLike[str],
+    examples: Iterable[Prepared],
+    dialect: Dialect,
+    *,
+    data: Mapping[str, Any] | None = None,
+    tally: Tally | None = None,
 ) -> Manifest:
     """Writes a store to `path`, whole or not at all, in the order of `examples`; returns its manifest.
 
-    `config` is the digest of the config that names the data. Raises UserError where `path` is taken or no local path,
-    where there are no examples, and where two have one id.
+    `data` are the settings that decide the examples, by their keys below config.data; `tally` counts, once `examples`
+    are at their end, what was left out of them. Raises UserError where `path` is taken or no local path, where there
+    are no examples, and where two have one id.
     """
     target = epath.Path(path)
     if not files.is_local(target):
@@ -63,7 +72,7 @@ def write_store(
     temporary = target.with_name(f".{target.name}.tmp")
     files.remove(temporary)  # of an attempt that was killed
     try:
-        builder = PreparedExamples(examples, dialect, config=config, data_dir=temporary)
+        builder = PreparedExamples(examples, dialect, data=data, tally=tally, data_dir=temporary)
         with contextlib.redirect_stdout(io.StringIO()):  # the library tells of a download that there is not
             builder.download_and_prepare(file_format="array_record")
         files.move(epath.Path(builder.data_dir), target)
@@ -77,8 +86,17 @@ class PreparedExamples(tfds.core.DatasetBuilder):
 
     VERSION = tfds.core.Version(f"{FORMAT}.0.0")
 
-    def __init__(self, examples: Iterable[Prepared], dialect: Dialect, *, config: str = "", **options: Any):
-        self._examples, self._dialect, self._config_digest = examples, dialect, config
+    def __init__(
+        self,
+        examples: Iterable[Prepared],
+        dialect: Dialect,
+        *,
+        data: Mapping[str, Any] | None = None,
+        tally: Tally | None = None,
+        **options: Any,
+    ):
+        self._examples, self._dialect = examples, dialect
+        self._data, self._left_out = data or {}, tally or Tally()
         super().__init__(**options)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -104,7 +122,7 @@ class PreparedExamples(tfds.core.DatasetBuilder):
             for prepared in self._examples:
                 row = tally.add(prepared)
                 shards.write(serializer.serialize_example(self.info.features.encode_example(row)))
-                index.write(row, len(prepared.example.calls))
+                index.write(row, prepared.example)
         self._refuse_bad(tally, folder)
         template = tfds.core.ShardedFileTemplate(
             data_dir=folder, dataset_name=self.name, split=SPLIT, filetype_suffix="array_record"
@@ -117,10 +135,13 @@ class PreparedExamples(tfds.core.DatasetBuilder):
         self._dialect.tokenizer.save(folder / TOKENIZER)
         self.manifest = tally.manifest(
             tokenizer=self._dialect.tokenizer.digest,
-            chat=self._dialect.chat.name,
-            config=self._config_digest,
+            chat=self._dialect.chat.identity,
+            data=self._data,
+            left_out=self._left_out.to_json(),
             shards={name: (folder / name).stat().length for name in names},
         )
+        if self._left_out.compared:
+            (folder / REMOVED).write_bytes(self._left_out.removed_lines())
         files.write_json(folder / MANIFEST, self.manifest.to_json())
 
     def _refuse_bad(self, tally: _Tally, folder: epath.Path) -> None:
@@ -239,9 +260,10 @@ class _IndexFile:
         self._file = pq.ParquetWriter(path, _INDEX_SCHEMA, compression="zstd")
         self._rows: list[tuple[Any, ...]] = []
 
-    def write(self, record: Mapping[str, Any], calls: int) -> None:
+    def write(self, record: Mapping[str, Any], example: Example) -> None:
         level = DIFFICULTIES.index(record["difficulty"])
-        self._rows.append((record["id"], record["source"], level, len(record["prompt"]), len(record["answer"]), calls))
+        lengths = len(record["prompt"]), len(record["answer"]), len(example.calls)
+        self._rows.append((record["id"], record["source"], level, *lengths, is_variant(example)))
         if len(self._rows) == _INDEX_ROWS:
             self._flush()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,7 @@ from ml_collections import ConfigDict
 
 from itool_jax.config_loading import config_to_json
 from itool_jax.data.chat import chat_format
-from itool_jax.data.example import Example
+from itool_jax.data.example import Example, is_variant
 from itool_jax.data.store import TOKENIZER
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.models.config import LoraConfig, preset
@@ -21,7 +23,7 @@ from itool_jax.models.policy import Policy, add_adapters, count_parameters, init
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
-_TOKENIZER_TEXTS = 4000
+_TOKENIZER_EXAMPLES = 4000
 
 
 def base_inputs(config: ConfigDict) -> dict[str, str]:
@@ -63,7 +65,8 @@ def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer
 
 
 def tokenizer_of(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:
-    """The tokenizer of a run: the config's, the checkpoint's, the prepared store's, or one trained on `examples`."""
+    """The tokenizer of a run: the config's, the checkpoint's, the prepared store's, or one trained on
+    a sample of `examples`, all of which are then read."""
     cfg = config.model
     if cfg.checkpoint:
         return load_tokenizer(cfg.checkpoint, cfg.tokenizer)
@@ -75,6 +78,17 @@ def tokenizer_of(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:
 def _train_tokenizer(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:
     chat = chat_format(config.data.chat)
     texts = []
-    for example, _ in zip(examples, range(_TOKENIZER_TEXTS), strict=False):
+    for example in _sample(examples, config.seed):
         texts.extend((*(s.text for s in chat.segments(example) if not s.special), example.answer))
     return train_bpe(texts, config.model.vocab_size, chat.special_tokens, chat.end_of_turn)
+
+
+def _sample(examples: Iterable[Example], seed: int) -> list[Example]:
+    """At most _TOKENIZER_EXAMPLES of all examples but variants, by a hash of seed and id; in their order."""
+    keyed = (
+        (zlib.crc32(f"tokenizer {seed} {example.id}".encode()), place, example)
+        for place, example in enumerate(examples)
+        if not is_variant(example)
+    )
+    chosen = heapq.nsmallest(_TOKENIZER_EXAMPLES, keyed)
+    return [example for _, _, example in sorted(chosen, key=lambda row: row[1])]

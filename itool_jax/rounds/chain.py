@@ -5,7 +5,7 @@ from __future__ import annotations
 from itool_jax.config import round_name
 from itool_jax.data.difficulty import DIFFICULTIES
 
-MODEL, BASE, WARMUP, OWN_PAIRS = "model", "base", "warmup", "own_pairs"
+MODEL, DATA, BASE, WARMUP, OWN_PAIRS = "model", "data", "base", "warmup", "own_pairs"
 WARMUP_STAGES = tuple(f"warmup/{level}" for level in DIFFICULTIES)
 
 

@@ -10,12 +10,13 @@ from ml_collections import ConfigDict
 
 from itool_jax.data.augment import KINDS, MASKS, NEED_POOL, Augmenter, tool_pool
 from itool_jax.data.chat import ChatFormat
-from itool_jax.data.corpus import VARIANT, Corpus
-from itool_jax.data.decontaminate import EvaluationIndex, Repetition, decontaminated
+from itool_jax.data.corpus import Corpus
+from itool_jax.data.decontaminate import EvaluationIndex
 from itool_jax.data.difficulty import DIFFICULTIES
-from itool_jax.data.example import Example
-from itool_jax.data.problems import Problem, refuse
-from itool_jax.data.sources import located, stream_source
+from itool_jax.data.example import Example, is_variant
+from itool_jax.data.problems import Problem
+from itool_jax.data.sources import check_names, located, stream_source
+from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import LargeWorld, Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
 from itool_jax.progress import note
@@ -23,54 +24,72 @@ from itool_jax.progress import note
 UNSEEN_TOOLS = "unseen_tools"
 WITHOUT_DESCRIPTIONS = ("compact",)  # chat formats that show a tool by its signature alone
 
-Tell = Callable[[str], None]
 
-
-def training_examples(config: ConfigDict) -> list[Example]:
+def training_examples(config: ConfigDict, tally: Tally | None = None) -> list[Example]:
     """The training examples, at most `config.data.limit`, and the variants of them that `config.data.augment` asks for.
 
-    Raises UserError where there are none or two have one id.
+    Tells what was left out, which `tally` counts too. Raises UserError where there are none or two have one id.
     """
-    examples = list(_own_examples(config, note))
+    tally = tally or Tally()
+    examples = list(_own_examples(config, evaluation_index(config, tally), tally))
     if not examples:
         raise UserError("the training data are empty: check config.data.")
     repeated = len(examples) - len({example.id for example in examples})
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
     chosen = [examples[place] for place in _limited(config, len(examples))]
-    return list(_augmented(config, lambda _: iter(chosen), note))
+    with_variants = list(_augmented(config, lambda _: iter(chosen), tally))
+    for line in tally.notes():
+        note(line)
+    return with_variants
 
 
-def stream_training_examples(config: ConfigDict, tell: Tell = note) -> Iterator[Example]:
+def stream_training_examples(config: ConfigDict, tally: Tally, index: EvaluationIndex | None) -> Iterator[Example]:
     """What `training_examples` returns, one at a time; that ids are unique is for the caller to check.
 
     A limit takes a pass of its own, to know what it chooses from, and so do augmentations that need the tools of other
-    examples. `tell` gets the notes on what was left out.
+    examples. `tally` counts what was left out, and `index` is that of `evaluation_index`.
     """
     places: Sequence[int] | None = None
     if config.data.limit:
-        places = _limited(config, sum(1 for _ in _own_examples(config, _quietly)))
+        places = _limited(config, sum(1 for _ in _own_examples(config, index, Tally())))
 
-    def chosen(tell: Tell) -> Iterator[Example]:
+    def chosen(tally: Tally) -> Iterator[Example]:
         wanted = None if places is None else set(places)
-        for place, example in enumerate(_own_examples(config, tell)):
+        for place, example in enumerate(_own_examples(config, index, tally)):
             if wanted is None or place in wanted:
                 yield example
 
-    return _augmented(config, chosen, tell)
+    return _augmented(config, chosen, tally)
 
 
-def _augmented(config: ConfigDict, examples: Callable[[Tell], Iterator[Example]], tell: Tell) -> Iterator[Example]:
+def evaluation_index(config: ConfigDict, tally: Tally) -> EvaluationIndex | None:
+    """The held-out examples to compare with; None where `config.data.decontaminate` asks for no comparison.
+
+    Raises UserError where it does and there are none.
+    """
+    threshold = config.data.decontaminate
+    if not threshold:
+        return None
+    index = EvaluationIndex({name: heldout_examples(config, name, tally) for name in heldout_names(config)}, threshold)
+    if not len(index):
+        found = ", ".join(heldout_names(config)) or "none"
+        raise UserError(
+            f"config.data.decontaminate is {threshold}, but there is nothing to compare with: no user says anything in "
+            f"the held-out sets ({found}). Name sets in config.data.heldout, or set it to 0."
+        )
+    return index
+
+
+def _augmented(config: ConfigDict, examples: Callable[[Tally], Iterator[Example]], tally: Tally) -> Iterator[Example]:
     """Each example, then its variants."""
     cfg = config.data.augment
     shares = {kind: cfg[kind] for kind in KINDS if cfg[kind]}
-    pool = tool_pool(examples(_quietly), cfg.seed) if any(kind in shares for kind in NEED_POOL) else ()
-    augmenter = Augmenter(shares, cfg.seed, pool)
-    for example in examples(tell):
+    pool = tool_pool(examples(Tally()), cfg.seed) if any(kind in shares for kind in NEED_POOL) else ()
+    augmenter = Augmenter(shares, cfg.seed, pool, tally)
+    for example in examples(tally):
         yield example
         yield from augmenter.variants(example)
-    if shares:
-        tell(augmenter.summary())
 
 
 def check_masks(config: ConfigDict, chat: ChatFormat) -> None:
@@ -85,13 +104,12 @@ def check_masks(config: ConfigDict, chat: ChatFormat) -> None:
 
 def limited_corpus(config: ConfigDict, corpus: Corpus) -> Corpus:
     """What `config.data.limit` leaves of examples prepared before, each with its variants."""
-    ids = corpus.ids
-    own = [id for id in ids if VARIANT not in id]
+    own = corpus.where(~corpus.columns.variants)
     places = _limited(config, len(own))
     if len(places) == len(own):
         return corpus
-    chosen = {own[place] for place in places}
-    return corpus.where(np.array([id.partition(VARIANT)[0] in chosen for id in ids]))
+    chosen = set(own.take(places).ids)
+    return corpus.where(np.array([id in chosen for id in corpus.base_ids]))
 
 
 def _limited(config: ConfigDict, count: int) -> Sequence[int]:
@@ -101,21 +119,34 @@ def _limited(config: ConfigDict, count: int) -> Sequence[int]:
     return range(count)
 
 
-def _own_examples(config: ConfigDict, tell: Tell) -> Iterator[Example]:
-    """The source's examples without those that repeat a held-out one, if `config.data.decontaminate` asks for that."""
-    examples = _source_examples(config, tell)
-    return _without_heldout(config, examples, tell) if config.data.decontaminate else examples
+def _own_examples(config: ConfigDict, index: EvaluationIndex | None, tally: Tally) -> Iterator[Example]:
+    """The source's examples without those that repeat one of `index`."""
+    for example in _source_examples(config, tally):
+        if is_variant(example):
+            raise UserError(
+                f"training example {example.id!r} says by its id and meta.augmented that it is a variant of another, "
+                "which config.data.augment alone makes: rename it, or take meta.augmented away."
+            )
+        tally.compared += index is not None
+        found = None if index is None else index.repetition(example)
+        if found is None:
+            yield example
+        else:
+            tally.removed.append(found)
+    if tally.removed and len(tally.removed) == tally.compared:
+        raise UserError("every training example repeats a held-out one: check config.data.train and data.heldout.")
 
 
-def _source_examples(config: ConfigDict, tell: Tell) -> Iterator[Example]:
+def _source_examples(config: ConfigDict, tally: Tally) -> Iterator[Example]:
     data = config.data
     if data.source == "toolworld":
         world = tool_world(config, "train", data.toolworld.tools)
         for level in DIFFICULTIES:
             yield from world.examples(level, data.toolworld.train[level])
     elif data.train:
+        check_names(data.source, [located(data.folder, path) for path in data.train])
         for path in data.train:
-            yield from _read(config, path, tell)
+            yield from _read(config, path, tally)
     else:
         raise UserError(f"config.data.train names no files, and the source {data.source!r} needs some.")
 
@@ -131,11 +162,14 @@ def heldout_names(config: ConfigDict) -> tuple[str, ...]:
     return DIFFICULTIES if data.toolworld.tools == "unseen" else (*DIFFICULTIES, UNSEEN_TOOLS)
 
 
-def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
-    """Examples of one held-out set; the unseen-tools set is one third of each difficulty."""
+def heldout_examples(config: ConfigDict, name: str, tally: Tally) -> Iterator[Example]:
+    """Examples of one held-out set; the unseen-tools set is one third of each difficulty.
+
+    `tally` counts the rows that are skipped, at the end.
+    """
     data = config.data
     if data.source != "toolworld":
-        yield from _read(config, data.heldout[name], note)
+        yield from _read(config, data.heldout[name], tally)
         return
     count = data.toolworld.heldout
     if name in DIFFICULTIES:
@@ -146,24 +180,6 @@ def heldout_examples(config: ConfigDict, name: str) -> Iterator[Example]:
         yield world.example(DIFFICULTIES[number % len(DIFFICULTIES)], number)
 
 
-def _without_heldout(config: ConfigDict, examples: Iterator[Example], tell: Tell) -> Iterator[Example]:
-    sets = {name: heldout_examples(config, name) for name in heldout_names(config)}
-    removed: list[Repetition] = []
-    kept = 0
-    for example in decontaminated(examples, EvaluationIndex(sets, config.data.decontaminate), removed):
-        kept += 1
-        yield example
-    if not removed:
-        return
-    if not kept:
-        raise UserError("every training example repeats a held-out one: check config.data.train and data.heldout.")
-    exact, first = sum(found.kind == "exact" for found in removed), removed[0]
-    tell(
-        f"{len(removed)} of {kept + len(removed)} training examples repeat a held-out one, {exact} exactly, and are "
-        f"left out; the first is {first.id}, {first.similarity:.0%} {first.evaluation} of {first.against}"
-    )
-
-
 def tool_world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld | LargeWorld:
     """The simulator that the config names."""
     cfg = config.data.toolworld
@@ -172,19 +188,10 @@ def tool_world(config: ConfigDict, split: Split, tools: ToolSet) -> ToolWorld | 
     return ToolWorld(cfg.seed, split, tools, cfg.no_call_share, cfg.follow_up_share)
 
 
-def _read(config: ConfigDict, path: str, tell: Tell) -> Iterator[Example]:
+def _read(config: ConfigDict, path: str, tally: Tally) -> Iterator[Example]:
     data = config.data
     problems: list[Problem] = []
-    good = False
-    source = stream_source(data.source, located(data.folder, path), problems.append, skip_bad=data.skip_malformed)
-    for example in source:
-        good = True
-        yield example
-    if not good:
-        refuse(problems)
+    file = located(data.folder, path)
+    yield from stream_source(data.source, file, problems.append, skip_bad=data.skip_malformed, tell=tally.said.append)
     if problems:
-        tell(f"{path}: skipped {len(problems)} malformed rows, the first: {problems[0]}")
-
-
-def _quietly(text: str) -> None:
-    """Takes the notes of a pass that is not the last."""
+        tally.malformed[path] = len(problems), problems[0]

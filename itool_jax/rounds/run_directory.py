@@ -26,7 +26,7 @@ from itool_jax.rounds.manifest import Output, StageRecord
 from itool_jax.rounds.stage import PARTIAL, Body, Stage, StageResult, holds_kept_work, plain
 
 CONFIG = "config.json"
-_BASE_MODEL = "model"  # the stage and the folder that every run begins with
+_BEGINNING = ("model", "data")  # the stages, and their folders, that every run begins with
 _OWN = {LOCK_NAME, manifest.NAME, f".{manifest.NAME}.tmp", f".{CONFIG}.tmp"}  # what a kill while opening may leave
 
 
@@ -119,7 +119,7 @@ class RunDirectory:
         self.metrics.close()
         leaves_nothing = self._created and isinstance(error, UserError) and not _holds_work(self.path)
         if leaves_nothing:
-            for name in (CONFIG, manifest.NAME, METRICS, "tensorboard", PARTIAL, _BASE_MODEL):
+            for name in (CONFIG, manifest.NAME, METRICS, "tensorboard", PARTIAL, *_BEGINNING):
                 files.remove(self.path / name)
         if self._lock:
             self._lock.release(and_remove=leaves_nothing)
@@ -215,8 +215,8 @@ def _other_config(path: epath.Path, differing: list[tuple[str, Any, Any]], shown
 
 
 def _holds_work(path: epath.Path) -> bool:
-    """Whether the folder has anything that took time: the base model alone is written anew when its config changes."""
-    return bool(manifest.read_manifest(path).keys() - {_BASE_MODEL}) or holds_kept_work(path)
+    """Whether the folder has anything that took time: what it begins with is written anew when its config changes."""
+    return bool(manifest.read_manifest(path).keys() - set(_BEGINNING)) or holds_kept_work(path)
 
 
 def _absolute(workdir: str | os.PathLike[str]) -> epath.Path:

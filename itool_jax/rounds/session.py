@@ -14,13 +14,15 @@ from itool_jax.data.corpus import Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.prepared import Dialect, Prepared, prepare_all
-from itool_jax.data.store import PreparedStore, read_manifest
+from itool_jax.data.store import Manifest, PreparedStore, read_removed
+from itool_jax.data.tally import REMOVED, Tally
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
-from itool_jax.rounds.chain import BASE, MODEL, OWN_PAIRS, policy_stage, start_of
+from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, policy_stage, start_of
+from itool_jax.rounds.data_settings import matching_manifest
 from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names, limited_corpus, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.settings import dialect_for
@@ -84,8 +86,17 @@ class Session:
         return load_policy(directory, self.base.config, self.base)
 
     @cached_property
+    def _read_training(self) -> tuple[list[Example], Tally]:
+        tally = Tally()
+        return training_examples(self.config, tally), tally
+
+    @property
     def _training_examples(self) -> list[Example]:
-        return training_examples(self.config)
+        return self._read_training[0]
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return matching_manifest(self.config)
 
     @cached_property
     def training(self) -> TrainingData:
@@ -120,7 +131,10 @@ class Session:
         cfg, names = self.config.evaluate, heldout_names(self.config)
         if unknown := [name for name in cfg.sets if name not in names]:
             raise UserError(f"config.evaluate.sets names {unknown[0]!r}, but the held-out sets are {', '.join(names)}.")
-        sets = {name: self._fitting(heldout_examples(self.config, name)) for name in cfg.sets or names}
+        tally = Tally()
+        sets = {name: self._fitting(heldout_examples(self.config, name, tally)) for name in cfg.sets or names}
+        for line in tally.notes():
+            note(line)
         calls = [p.answer for fitting, _ in sets.values() for p in fitting if p.example.calls]
         if over := sum(len(answer) > cfg.answer_tokens for answer in calls):
             note(
@@ -138,10 +152,33 @@ class Session:
 
     @cached_property
     def data_digest(self) -> str:
-        """Digest of the training examples' contents."""
+        """Digest of the training examples' contents; with them the stage "data" says what was left out of them."""
         if self.config.data.prepared:
-            return read_manifest(self.config.data.prepared).digest
-        return digest_of([example_to_json(example) for example in self._training_examples])
+            digest, count = self._manifest.digest, self._manifest.examples
+        else:
+            examples = self._training_examples
+            digest, count = digest_of([example_to_json(example) for example in examples]), len(examples)
+        self._record_data(digest, count)
+        return digest
+
+    def _record_data(self, digest: str, count: int) -> None:
+        """The stage "data": counts of what was left out and added, and the list of what repeats held-out examples."""
+        compares = bool(self.config.data.decontaminate)
+        if self.config.data.prepared:
+            left_out = self._manifest.left_out
+            removed = read_removed(self.config.data.prepared) if compares else b""
+        else:
+            tally = self._read_training[1]
+            left_out, removed = tally.to_json(), tally.removed_lines()
+
+        def body(stage: Stage):
+            if compares:
+                stage.output("removed").write_bytes(removed)
+            return {"examples": count, **left_out}
+
+        inputs = {"examples": digest, "left_out": digest_of([dict(left_out), removed.decode()])}
+        outputs = {"removed": f"data/{REMOVED}"} if compares else {}
+        self.run.stage(DATA, inputs=inputs, outputs=outputs, body=body)
 
     @cached_property
     def heldout_digest(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -11,8 +10,8 @@ from itool_jax.data.augment.candidates import add_distractors, shuffle_tools
 from itool_jax.data.augment.masking import mask_functions, mask_parameters
 from itool_jax.data.augment.negatives import give_parameter, miss_parameter, take_tools_away
 from itool_jax.data.augment.refusal import Refusal
-from itool_jax.data.corpus import VARIANT
-from itool_jax.data.example import Example
+from itool_jax.data.example import VARIANT, Example
+from itool_jax.data.tally import Tally
 from itool_jax.toolcall.types import Tool
 
 Augmentation = Callable[[Example, Random, Sequence[Tool]], Example | Refusal]
@@ -32,7 +31,7 @@ NEED_POOL = ("distractors", "irrelevant_tools")
 def augment(example: Example, kind: str, *, seed: int = 0, pool: Sequence[Tool] = ()) -> Example | Refusal:
     """The example augmented by one of KINDS, or why it cannot be; a function of its arguments alone.
 
-    The new id is the old one with the kind behind a mark (`corpus.VARIANT`), and `meta["augmented"]` names the kind.
+    The new id is the old one with the kind behind a mark (`example.VARIANT`), and `meta["augmented"]` names the kind.
     """
     made = KINDS[kind](example, Random(f"{seed} {kind} {example.id}"), pool)
     if isinstance(made, Refusal):
@@ -45,14 +44,13 @@ class Augmenter:
     """Makes variants of a share of the examples, by kind.
 
     shares   by kind, the share of examples that get such a variant, from 0 to 1
-    made     variants made, by kind; `refused` counts by (kind, reason) those that could not be
+    tally    counts the variants made, by kind, and by (kind, reason) those that could not be
     """
 
     shares: Mapping[str, float]
     seed: int = 0
     pool: Sequence[Tool] = ()
-    made: Counter[str] = field(default_factory=Counter)
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
 
     def variants(self, example: Example) -> Iterator[Example]:
         """The variants of one example; which kinds it gets is decided by the seed and its id."""
@@ -61,13 +59,7 @@ class Augmenter:
                 continue
             variant = augment(example, kind, seed=self.seed, pool=self.pool)
             if isinstance(variant, Refusal):
-                self.refused[kind, variant.reason] += 1
+                self.tally.refused[kind, variant.reason] += 1
             else:
-                self.made[kind] += 1
+                self.tally.made[kind] += 1
                 yield variant
-
-    def summary(self) -> str:
-        """One line: what was made, and what was not and why."""
-        made = ", ".join(f"{count} {kind}" for kind, count in self.made.items()) or "nothing"
-        refused = ", ".join(f"{count} {kind} ({reason})" for (kind, reason), count in self.refused.most_common())
-        return f"augmentation added {made}" + (f"; not possible were {refused}" if refused else "")

@@ -7,8 +7,8 @@ nothing that a user or a tool writes can turn into a special token.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from itool_jax.data.example import Example
@@ -39,6 +39,7 @@ class ChatFormat:
     call_style      how it writes calls
     write           the conversation of an example: with True up to its answer's end, else up to and including the
                     header of that turn; raises ValueError for calls that the style cannot say
+    settings        what, beside the name, decides what it writes: values by what they are called
     """
 
     name: str
@@ -46,6 +47,12 @@ class ChatFormat:
     end_of_turn: str
     call_style: CallStyle
     write: Callable[[Example, bool], Segments]
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides how it writes, by what it is called."""
+        return {"chat format": self.name, **self.settings}
 
     def segments(self, example: Example) -> Segments:
         """The conversation up to and including the header of the assistant's turn."""

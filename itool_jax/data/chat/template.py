@@ -16,6 +16,8 @@ text, as they are in transformers.
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,7 +69,13 @@ def template_format(tokenizer: Tokenizer, date: str = TEMPLATE_DATE, thinking: b
     if not template.shows_tools():
         raise UserError(f"the tokenizer's chat template leaves tools out: {OTHER_FORMATS}.")
     template, end_of_turn = template.with_habits()
-    chat = ChatFormat(TEMPLATE, (end_of_turn,), end_of_turn, template.style, template.write)
+    program = json.dumps([dict(tokenizer.templates), dict(tokenizer.roles)], sort_keys=True)
+    settings = {
+        "chat template": hashlib.sha256(program.encode()).hexdigest(),
+        "config.data.chat_date": date,
+        "config.data.chat_thinking": str(thinking),
+    }
+    chat = ChatFormat(TEMPLATE, (end_of_turn,), end_of_turn, template.style, template.write, settings)
     for example in _probes():
         encode_example(chat, tokenizer, example)
     return chat
