@@ -2,9 +2,9 @@
 
 It starts from checkpoints/tiny_base, which tools/make_tiny_base.py made from a stream of another seed. The warm-up and
 the buffer share no conversation: what the policy has memorised teaches the rounds nothing.
-Modes: `quickstart.py` as it is, about eight minutes; `quickstart.py:study` and `quickstart.py:new_tools`, the sizes at
-which tools/study_gain.py measures what the rounds gain, on tools that the base model knows and on tools that are new
-to it; `quickstart.py:smoke` to see every stage once in half a minute.
+Modes: `quickstart.py` as it is, sized to end within twelve minutes; `quickstart.py:study` and `:new_tools`, the sizes
+at which tools/study_gain.py measures what the rounds gain, on tools that the base model knows and on tools that are new
+to it; `quickstart.py:smoke` to see every stage once, on little data.
 """
 
 from ml_collections import ConfigDict

@@ -13,8 +13,12 @@ from itool_jax.data.problems import RowError
 from itool_jax.data.sources import SOURCES, Row
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
+from tests import test_source_api_bank as api_bank
+from tests import test_source_glaive as glaive
+from tests import test_source_hermes as hermes
+from tests import test_source_sgd as sgd_rows
+from tests import test_source_toolrl as toolrl
 from tests import test_sources as older
-from tests import test_sources_forms as forms
 
 JUNK = (
     None,
@@ -41,18 +45,20 @@ GOOD = {
         ("observation", '[{"name": "Market Trends API", "results": {}}]'),
         ("gpt", "Up."),
     ),
-    "xlam": forms.xlam_row([forms.BETA]),
-    "glaive": forms.GLAIVE,
-    "hermes": forms.HERMES,
+    "xlam": hermes.xlam_row([hermes.BETA]),
+    "glaive": glaive.GLAIVE,
+    "hermes": hermes.HERMES,
     "seal_tools": older.seal_row(),
-    "sgd": forms.DIALOGUE,
-    "api_bank": forms.api_row("API-Request: [Finder(kind=eye)]", forms.SEARCH),
-    "toolrl": forms.toolrl_row(forms.made(forms.ROME), "<user> a </user>", forms.made(forms.ROME), "<obs> b </obs>"),
+    "sgd": sgd_rows.DIALOGUE,
+    "api_bank": api_bank.api_row("API-Request: [Finder(kind=eye)]", api_bank.SEARCH),
+    "toolrl": toolrl.toolrl_row(
+        toolrl.made(toolrl.ROME), "<user> a </user>", toolrl.made(toolrl.ROME), "<obs> b </obs>"
+    ),
     "jsonl": example_to_json(ToolWorld(0).example("hard", 0)),
 }
 
 
-sgd = forms.sgd  # the fixture
+sgd = sgd_rows.sgd  # the fixture
 
 
 def mutated(rng, value):

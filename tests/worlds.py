@@ -44,3 +44,14 @@ def small_policy(seed: int = 0) -> Policy:
 def read_examples(path) -> list[Example]:
     """The examples of a file in the project's own form."""
     return list(read_source("jsonl", path).items)
+
+
+MIX = {"easy": 1, "medium": 1, "hard": 1}
+
+
+def prepared(count: int):
+    return [dialect().prepare(example) for example in ToolWorld(4).mixture(MIX, count)]
+
+
+def forbidden(*_):
+    raise AssertionError("a record was read")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, get_args
@@ -70,12 +70,8 @@ class ToolWorld:
 
     def mixture(self, shares: Mapping[Difficulty, float], count: int, *, start: int = 0) -> Iterator[Example]:
         """Examples whose difficulties are drawn in proportion to `shares`, one draw per number."""
-        for level in shares:
-            known_level(level)
-        for number in range(start, start + count):
-            rng = Random(f"{self.seed}/{self.split}/{self.tools}/mixture/{number}")
-            (level,) = rng.choices(tuple(shares), tuple(shares.values()))
-            yield self.example(level, number)
+        drawn = drawn_levels(shares, f"{self.seed}/{self.split}/{self.tools}", range(start, start + count))
+        return (self.example(level, number) for level, number in drawn)
 
     def _scene(self, level: Difficulty, rng: Random) -> scenes.Scene:
         no_call, follow_up = rng.random() < self.no_call_share, rng.random() < self.follow_up_share
@@ -123,6 +119,17 @@ def _characters(example: Example) -> int:
     """Length of prompt and answer as a compact chat format writes them."""
     tools = sum(len(signature(tool)) + 1 for tool in example.tools)
     return tools + sum(len(message.content) for message in example.messages) + len(example.answer)
+
+
+def drawn_levels(
+    shares: Mapping[Difficulty, float], seed: str, numbers: Iterable[int]
+) -> Iterator[tuple[Difficulty, int]]:
+    """Each number with a difficulty drawn for it in proportion to `shares`; raises UserError for one that is none."""
+    for level in shares:
+        known_level(level)
+    for number in numbers:
+        (level,) = Random(f"{seed}/mixture/{number}").choices(tuple(shares), tuple(shares.values()))
+        yield level, number
 
 
 def known_level(level: str) -> None:

@@ -8,7 +8,7 @@ from random import Random
 
 from itool_jax.data.difficulty import Difficulty, difficulty
 from itool_jax.data.example import Example, Message
-from itool_jax.data.toolworld.generate import SPLITS, Split, known_level, split_of
+from itool_jax.data.toolworld.generate import SPLITS, Split, drawn_levels, known_level, split_of
 from itool_jax.data.toolworld.large import clock, scenes
 from itool_jax.data.toolworld.large.catalog import catalog_of
 from itool_jax.data.toolworld.large.marks import misspelled, plain
@@ -87,12 +87,8 @@ class LargeWorld:
 
     def mixture(self, shares: Mapping[Difficulty, float], count: int, *, start: int = 0) -> Iterator[Example]:
         """Examples whose difficulties are drawn in proportion to `shares`, one draw per number."""
-        for level in shares:
-            known_level(level)
-        for number in range(start, start + count):
-            rng = Random(f"large/{self.seed}/{self.split}/{self.tools}/mixture/{number}")
-            (level,) = rng.choices(tuple(shares), tuple(shares.values()))
-            yield self.example(level, number)
+        drawn = drawn_levels(shares, f"large/{self.seed}/{self.split}/{self.tools}", range(start, start + count))
+        return (self.example(level, number) for level, number in drawn)
 
     def _task_turn(self, number: int, rng: Random) -> Example:
         """One assistant turn of a task; every example has a task of its own."""

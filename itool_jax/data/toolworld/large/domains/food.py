@@ -38,7 +38,6 @@ SHOPPING_LIST = s.named(
     ),
     "with {}|namely {}", "Foods and their quantities", names="groceries items",
 )
-CART_ITEM = s.ident("cart_item", "item number")
 COUPON = s.named(
     "coupon", text(values.code), "with the coupon {}|using the voucher {}", "Coupon code", names="coupon voucher_code",
 )

@@ -34,10 +34,6 @@ CAR = s.choice(
     "car_class", "of the class {}|as a {} car", "Class of car", "compact midsize estate van convertible",
     names="car_class vehicle_class", label="car class",
 )
-RETURN_DAY = s.DAY.as_(
-    "return_date", "coming back on {}|returning on {}", "Day of the way back, as YYYY-MM-DD",
-    names="return_date back_on", label="return date",
-).opt
 CHECK_IN = s.DAY.as_(
     "check_in", "from {}|arriving on {}|checking in on {}", "Day of arrival, as YYYY-MM-DD",
     names="check_in arrival_date", label="check-in date",

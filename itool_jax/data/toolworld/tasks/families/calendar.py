@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from itool_jax.data.toolworld import values
 from itool_jax.data.toolworld.large import slots as s
 from itool_jax.data.toolworld.large.clock import any_day, draw_time
-from itool_jax.data.toolworld.large.concept import tool
+from itool_jax.data.toolworld.large.concept import Slot, tool
 from itool_jax.data.toolworld.tasks.backend import Arguments, Family, Function, State, a_date, a_time, known, new_id
 from itool_jax.data.toolworld.tasks.play import Play
 
@@ -92,34 +93,24 @@ def create(play: Play) -> bool:
     return True
 
 
-def move(play: Play) -> bool:
-    some = _some(play)
-    if some is None:
-        return False
-    given = {"date": play.draw(s.DAY), "time": play.draw(s.AT)}
-    play.call("move_event", event_id=_id(play, some[0]), **given)
-    play.ask("move_event", given, some[1])
-    return True
+def _change(name: str, **kinds: Slot) -> Callable[[Play], bool]:
+    """A move that asks for one event to be changed, to values drawn of these kinds."""
+
+    def change(play: Play) -> bool:
+        some = _some(play)
+        if some is None:
+            return False
+        given = {key: play.draw(kind) for key, kind in kinds.items()}
+        play.call(name, event_id=_id(play, some[0]), **given)
+        play.ask(name, given, some[1])
+        return True
+
+    return change
 
 
-def lengthen(play: Play) -> bool:
-    some = _some(play)
-    if some is None:
-        return False
-    given = {"minutes": play.draw(LENGTH)}
-    play.call("set_event_length", event_id=_id(play, some[0]), **given)
-    play.ask("set_event_length", given, some[1])
-    return True
-
-
-def invite(play: Play) -> bool:
-    some = _some(play)
-    if some is None:
-        return False
-    given = {"guest": play.draw(GUEST)}
-    play.call("invite_guest", event_id=_id(play, some[0]), **given)
-    play.ask("invite_guest", given, some[1])
-    return True
+move = _change("move_event", date=s.DAY, time=s.AT)
+lengthen = _change("set_event_length", minutes=LENGTH)
+invite = _change("invite_guest", guest=GUEST)
 
 
 def cancel(play: Play) -> bool:
