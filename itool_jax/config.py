@@ -132,7 +132,7 @@ def _data() -> ConfigDict:
             "train": (),  # files, folders or hub:OWNER/NAME[/CONFIG][:SPLIT] to train on; unused by the simulator
             "heldout": {},  # set name: file, folder or hub:... to evaluate on; the simulator names its own sets
             "limit": 0,  # training examples to take, by a seeded choice; 0 is all
-            "decontaminate": 0.0,  # leave out training examples that share this much with a held-out one; 0: none
+            "decontaminate": 0.0,  # leave out what shares this much with a held-out or benchmark example; 0: nothing
             "skip_malformed": False,  # skip and count rows that cannot be read, instead of stopping at them
             "chat": "auto",  # how conversations are written: by the model's template, our chatml or compact; auto fits
             "chat_date": "2024-07-26",  # what a template takes for today; Llama 3's tells the model

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from itool_jax import files
 from itool_jax.cli import main
+from itool_jax.data.toolworld.tasks import TaskWorld, task_examples
 from itool_jax.errors import UserError
 from itool_jax.evaluation import Graded, benchmarks, bfcl, write_evaluation
 from itool_jax.evaluation.benchmarks import benchmark_names, load_benchmark, sample
 from itool_jax.evaluation.bfcl.results import evaluate_officially
+from itool_jax.evaluation.dialogue import STEPS_MAX
 from itool_jax.evaluation.intervals import mean_of_shares, wilson
 from itool_jax.evaluation.report import collect, show, to_json
 from itool_jax.evaluation.report.page import html_page
@@ -149,6 +151,43 @@ def test_a_conversation_that_outgrows_the_context_is_wrong_and_one_that_never_fi
     assert set(summary["errors"]) == {"context_full"} and summary["right"] > 0
 
 
+def test_tasks_are_run_on_their_back_ends_and_judged_by_the_state_they_leave(evaluate, tmp_path, monkeypatch):
+    """The right calls of every task; in every other, the last turn's requests are answered in prose."""
+    monkeypatch.setattr(stages, "context_of", lambda session: 10**6)
+    said, idle = {}, set()
+    for number, script in enumerate(load_benchmark("toolworld", "unseen_tasks", 10).scripts):
+        task = TaskWorld(0, "heldout", "unseen").task(int(script.id[-6:]))
+        answers = [example.answer for example in task_examples(task)]
+        if number % 2:
+            idle.add(task.id)
+            answers[-len(task.turns[-1].steps) - 1 :] = ["Done."]
+        said |= {f"{task.id}/{step}": text for step, text in enumerate(answers)}
+
+    def answer(sampler, examples, budget, on_done):
+        for prepared in examples:
+            on_done(prepared, Sample(tuple(sampler.encode(said[prepared.id])), (), "stop"))
+
+    monkeypatch.setattr(stages, "greedy_answers", answer)
+    monkeypatch.setattr(Session, "sampler", lambda session, *_, **__: session.dialect.tokenizer)
+    assert evaluate(tmp_path / "run", "--benchmark=toolworld:unseen_tasks", "--limit=10") == 0
+    folder = tmp_path / "run/base/benchmarks/toolworld_unseen_tasks"
+    graded = {row["id"]: row["right"] for row in lines(folder / "toolworld_unseen_tasks.jsonl")}
+    assert {key for key, right in graded.items() if not right} == idle and len(graded) == 10
+    kinds = to_json(collect(tmp_path / "run"))["errors"]["toolworld_unseen_tasks"]["base"]
+    assert set(kinds) <= {"final_state", "missing_result"} and sum(kinds.values()) == 5
+    assert "Tool world" in html_page(collect(tmp_path / "run"))
+
+
+def test_a_task_that_never_ends_its_turn_is_given_up():
+    (script,) = load_benchmark("toolworld", "tasks", 1).scripts
+    with script.open() as dialogue:
+        while not dialogue.done:
+            dialogue.receive("[no_such_tool()]")
+    assert (dialogue.ending, len(dialogue.texts[0])) == ("steps", STEPS_MAX + 1)
+    assert script.judge(dialogue.texts) == "too_many_steps"
+    assert dialogue.prompt.messages[-1].content == '{"error": "there is no such tool"}'
+
+
 def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
     run = make_run(tmp_path / "run", stages=("base", "warmup"), count=20)
     for stage, right in {"base": 1, "warmup": 3, "own_pairs": 4}.items():
@@ -199,7 +238,7 @@ def test_conversations_with_a_cut_off_answer_are_counted(evaluate, tmp_path, scr
         whole(sampler, examples, budget, lambda done, s: on_done(done, Sample(s.tokens, s.logprobs, ends[done.id])))
 
     ends = defaultdict(lambda: "stop")
-    ids = [entry.id for entry in load_benchmark("bfcl", "multi_turn_base", 3).conversations]
+    ids = [entry.id for entry in load_benchmark("bfcl", "multi_turn_base", 3).scripts]
     ends |= {f"{ids[0]}/1": "budget", f"{ids[2]}/0": "budget", f"{ids[2]}/1": "budget"}
     monkeypatch.setattr(stages, "greedy_answers", cut_off)
     assert evaluate(tmp_path / "run", "--benchmark=bfcl:multi_turn_base", "--limit=3") == 0

@@ -18,7 +18,9 @@ from itool_jax.data.tally import Tally
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
+from itool_jax.evaluation.benchmarks import benchmark_questions
 from itool_jax.evaluation.bfcl.entries import read_entries
+from itool_jax.rounds.data_settings import deciding_settings
 from itool_jax.rounds.inputs import evaluation_index, stream_training_examples, training_examples
 from tests.test_api_bank import ROW
 from tests.test_api_bank import write as write_api_bank
@@ -226,12 +228,12 @@ def run_config(folder, threshold):
     return config
 
 
-def test_a_run_leaves_repetitions_out_and_says_so(sets, capsys):
+def test_a_run_leaves_repetitions_out_and_counts_them(sets):
     folder, train, heldout = sets
     assert len(training_examples(run_config(folder, 0.0))) == 22
-    assert capsys.readouterr().err == ""
-    assert training_examples(run_config(folder, 0.75)) == train
-    told = capsys.readouterr().err
+    tally = Tally()
+    assert training_examples(run_config(folder, 0.75), tally) == train
+    told = "\n".join(tally.notes())
     assert "2 of 22 training examples repeat a held-out one, 1 exactly, and are left out" in told
     assert f"the first is same, 100% {heldout[0].id} of mine" in told
     write_examples(folder / "train.jsonl", heldout)
@@ -261,6 +263,25 @@ def test_skipped_heldout_rows_are_counted_once_and_told_by_the_caller(sets, caps
     examples = list(stream_training_examples(config, tally, evaluation_index(config, tally)))
     assert len([example for example in examples if "augmented" not in example.meta]) == 10
     assert (tally.malformed["heldout.jsonl"][0], tally.compared, len(tally.removed)) == (1, len(train) + 2, 2)
-    assert capsys.readouterr().err == ""
     assert training_examples(config) == examples
-    assert capsys.readouterr().err.count("heldout.jsonl: skipped 1 malformed rows") == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_leaves_out_what_repeats_its_benchmarks(sets, tmp_path):
+    folder, train, _ = sets
+    benchmark = write_api_bank(tmp_path, [ROW])
+    config = run_config(folder, 0.75)
+    config.data.heldout = {}
+    config.evaluate.update(benchmarks=("api_bank:level_1",), api_bank=str(benchmark.parent))
+    (asked,) = benchmark_questions(config.evaluate.benchmarks, config.evaluate.api_bank)["api_bank_level_1"]
+    write_examples(
+        folder / "train.jsonl",
+        [*train, replace(train[0], id="asked", messages=(*asked.messages, Message("tool", "1")))],
+    )
+    tally = Tally()
+    assert training_examples(config, tally) == train
+    (removed,) = tally.removed
+    assert (removed.id, removed.kind, removed.against) == ("asked", "exact", "api_bank_level_1")
+    assert deciding_settings(config)["evaluate.benchmarks"] == ["api_bank_level_1"]
+    config.data.decontaminate = 0.0
+    assert "evaluate.benchmarks" not in deciding_settings(config)

@@ -10,7 +10,7 @@ from itool_jax.data.problems import Problem, RowError, expect, read_rows, refuse
 from itool_jax.data.sources import read_source
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
-from itool_jax.toolcall import ToolCall
+from itool_jax.toolcall import Tool, ToolCall
 from tests.worlds import read_examples
 
 GOOD = {
@@ -48,6 +48,14 @@ def test_round_trip_of_awkward_values(tmp_path):
     example = Example("é/1", (), messages, answer, calls, "mine", {"n": 1, "deep": {"x": [None]}})
     assert write_examples(tmp_path / "x.jsonl", [example]) == 1
     assert read_examples(tmp_path / "x.jsonl") == [example]
+
+
+def test_names_of_results_come_back():
+    tools = (Tool("f", "Returns x.", results=("x",)), Tool("g"))
+    example = Example("a", tools, (Message("user", "Go"),), "[f()]", (ToolCall("f"),))
+    row = example_to_json(example)
+    assert ["results" in tool for tool in row["tools"]] == [True, False]
+    assert example_from_json(row) == example
 
 
 def test_calls_source_and_meta_may_be_left_out():

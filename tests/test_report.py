@@ -211,6 +211,19 @@ def test_the_page_shows_the_figures(run):
     assert "round.prefer.learning_rate" in text and "3 min 35 s" in text and "9,7" in text and "3 too long" in text
 
 
+def test_the_page_counts_what_the_data_left_out(tmp_path):
+    path = make_run(tmp_path / "run") / "manifest.json"
+    assert "The training data" not in html_page(collect(path.parent))
+    manifest = json.loads(path.read_text())
+    left_out = {"examples": 90, "malformed": {"a<b>.json": 3}, "compared": 100, "removed_exact": 7, "removed_near": 0}
+    manifest["stages"]["data"] = {"seconds": 0.1, "summary": {**left_out, "variants": {}}}
+    path.write_text(json.dumps(manifest))
+    page = html_page(collect(path.parent))
+    section = page[page.index("The training data") : page.index("What the rounds made")]
+    assert "removed exact" in section and "<td>7</td>" in section and "malformed · a&lt;b&gt;.json" in section
+    assert "removed near" not in section and "variants" not in section.split("<table")[1]
+
+
 def test_model_output_and_names_are_text_whatever_they_hold(tmp_path):
     run = make_run(tmp_path / f"run {NASTY.replace('/', '').replace(chr(0), '')}", ("base",), count=3)
     tree = small_tree()

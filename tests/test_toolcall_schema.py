@@ -196,15 +196,22 @@ def test_tools_in_texts():
         f"<tools>{json.dumps(one)}</tools> and <tools>{json.dumps(two)}</tools>",
         f'Functions [f]:\n{json.dumps([one, two])}. Write {{"name": name, "parameters": {{}}}} like {{"a": [1]}}.',
         f'{{"name": "f", "arguments": {{}}}}\n{json.dumps(wrapped[0], indent=4)}\n\n{json.dumps(two, indent=4)}\n\nHi',
+        f"Tools: {json.dumps({'tools': wrapped})}",
+        f"{json.dumps({'functions': [one], 'mode': 'auto'})} <tool>{json.dumps(two)}</tool>",
     ):
         assert tools_from_text(text) == expected
     for text in ("", "Use <tools> well.", '{"a": {"name": "f"}} [{"name": 5, "description": ""}]', '{"a": ' * 1_000):
         assert tools_from_text(text) == ()
 
 
+def test_a_tool_without_any_description_stays_in_its_list():
+    assert [tool.name for tool in tools_from_text('[{"name": "f", "description": "x"}, {"name": "g"}]')] == ["f", "g"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('[{"name": "f", "description": "x"}, {"title": "g"}]', "tool 1, field name"),
         ('<tools>\n{"name": "f"}\nand g\n</tools>', "at character 22: expected JSON or </tools>, found 'and g"),
         ("<tools>[{}]</tools>", "tool 0, field name"),
         ('<tools>{"name": "f"}', "at character 20: expected JSON or </tools>, found ''"),

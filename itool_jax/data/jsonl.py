@@ -60,7 +60,7 @@ def example_to_json(example: Example) -> dict[str, Any]:
     """The example as one JSON object, keys in a fixed order."""
     return {
         "id": example.id,
-        "tools": [tool_to_json(tool) for tool in example.tools],
+        "tools": [_tool_to_json(tool) for tool in example.tools],
         "messages": [{"role": message.role, "content": message.content} for message in example.messages],
         "answer": example.answer,
         "calls": [_call_to_json(call) for call in example.calls],
@@ -191,6 +191,10 @@ def _call(row: Any, within: str) -> ToolCall:
     expect(row, dict, within)
     name, arguments = take(row, "name", str, within=within), take(row, "arguments", dict, within=within)
     return ToolCall(name, arguments, tuple(expect(row.get("positional", []), list, f"{within}.positional")))
+
+
+def _tool_to_json(tool: Tool) -> dict[str, Any]:
+    return tool_to_json(tool) | ({"results": list(tool.results)} if tool.results else {})
 
 
 def _call_to_json(call: ToolCall) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from itool_jax.data.problems import RowError
 from itool_jax.data.tally import REMOVED
 from itool_jax.errors import UserError
 
-FORMAT = 2  # of records, index and manifest; a change that older readers cannot follow makes it one more
+FORMAT = 3  # of records, index and manifest; a change that older readers cannot follow makes it one more
 SPLIT = "train"
 MANIFEST, INDEX, TOKENIZER = "store.json", "index.parquet", "tokenizer"
 

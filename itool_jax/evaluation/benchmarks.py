@@ -1,29 +1,35 @@
-"""Benchmarks by name, as `bfcl:simple_python,multiple` or `api_bank:level_1`: examples with their own grading."""
+"""Benchmarks by name, as `bfcl:simple_python,multiple` or `toolworld:tasks`: what to ask, with their own grading."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from itool_jax.data.difficulty import difficulty
-from itool_jax.data.example import Example, Message
+from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.errors import UserError
-from itool_jax.evaluation import api_bank
+from itool_jax.evaluation import api_bank, tool_tasks
 from itool_jax.evaluation.bfcl import entries as bfcl_entries
-from itool_jax.evaluation.bfcl.multi_turn import Conversation, judge
-from itool_jax.evaluation.bfcl.prompts import example, messages
+from itool_jax.evaluation.bfcl.multi_turn import script
+from itool_jax.evaluation.bfcl.prompts import example
 from itool_jax.evaluation.bfcl.scoring import error_kind
+from itool_jax.evaluation.dialogue import Dialogue, Script
 from itool_jax.evaluation.exact_match import Graded
 
 _PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "bfcl": {**bfcl_entries.GROUPS, **{name: (name,) for name in bfcl_entries.CATEGORIES}},
     "api_bank": {name: (name,) for name in api_bank.LEVELS},
+    "toolworld": {name: (name,) for name in tool_tasks.CATEGORIES},
 }
-_WHOLE = {"bfcl": bfcl_entries.SINGLE_TURN, "api_bank": tuple(api_bank.LEVELS)}
-Item = TypeVar("Item", Example, bfcl_entries.Entry)
+_WHOLE = {
+    "bfcl": bfcl_entries.SINGLE_TURN,
+    "api_bank": tuple(api_bank.LEVELS),
+    "toolworld": tuple(tool_tasks.CATEGORIES),
+}
+Item = TypeVar("Item", Example, bfcl_entries.Entry, Script)
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ class Benchmark:
     """One category of a benchmark, whole or a sample.
 
     family, category  as in `bfcl:simple_python`; both make the name of the set, `bfcl_simple_python`
-    examples          what to ask, once each; empty for conversations
-    conversations     BFCL's multi-turn entries, which are asked step by step
+    examples          what to ask, once each; empty where there are scripts
+    scripts           dialogues, which are asked step by step
     total             how many the category has
     """
 
@@ -40,7 +46,7 @@ class Benchmark:
     category: str
     total: int
     examples: tuple[Example, ...] = ()
-    conversations: tuple[bfcl_entries.Entry, ...] = ()
+    scripts: tuple[Script, ...] = ()
     _error: Callable[[Example, str], tuple[str | None, float | None]] = field(
         default=lambda _example, _text: (None, None), repr=False
     )
@@ -51,7 +57,7 @@ class Benchmark:
 
     def contents(self) -> list[Any]:
         """All that the answers depend on, as JSON values."""
-        return [*map(example_to_json, self.examples), *(dict(entry.raw) for entry in self.conversations)]
+        return [*map(example_to_json, self.examples), *(script.content for script in self.scripts)]
 
     def grade(self, example: Example, text: str, *, finished: bool = True) -> Graded:
         """The benchmark's own verdict on one raw answer; never raises on what a model wrote.
@@ -82,10 +88,13 @@ def load_benchmark(family: str, category: str, limit: int = 0, api_bank_folder: 
     if family == "api_bank":
         examples = api_bank.read_level(api_bank_folder, category)
         return Benchmark(family, category, len(examples), sample(examples, limit), _error=_api_bank_error)
+    if family == "toolworld":
+        scripts = tool_tasks.scripts(category)
+        return Benchmark(family, category, len(scripts), scripts=sample(scripts, limit))
     entries = bfcl_entries.read_entries(category)
     chosen = sample(entries, limit)
     if category in bfcl_entries.MULTI_TURN:
-        return Benchmark(family, category, len(entries), conversations=chosen)
+        return Benchmark(family, category, len(entries), scripts=tuple(map(script, chosen)))
     by_id = {entry.id: entry for entry in chosen}
 
     def error(example: Example, text: str) -> tuple[str | None, float | None]:
@@ -98,8 +107,8 @@ def load_benchmark(family: str, category: str, limit: int = 0, api_bank_folder: 
 def benchmark_questions(specs: Sequence[str], api_bank_folder: str) -> dict[str, tuple[Example, ...]]:
     """What users say in the named benchmarks, by the name of the set: to look for in training data, not to be answered.
 
-    Multi-turn entries give an example for each turn, with the users' turns up to it; API-Bank's own last line, which
-    asks for the request, is left out. Raises UserError as `benchmark_names` and `load_benchmark` do.
+    Dialogues give an example for each turn, with the users' turns up to it; API-Bank's own last line, which asks for
+    the request, is left out. Raises UserError as `benchmark_names` and `load_benchmark` do.
     """
     loaded = [
         load_benchmark(family, category, api_bank_folder=api_bank_folder) for family, category in benchmark_names(specs)
@@ -107,7 +116,7 @@ def benchmark_questions(specs: Sequence[str], api_bank_folder: str) -> dict[str,
     return {
         benchmark.name: (
             *map(_without_ask, benchmark.examples),
-            *(one for entry in benchmark.conversations for one in _turn_by_turn(entry)),
+            *(question for script in benchmark.scripts for question in script.questions),
         )
         for benchmark in loaded
     }
@@ -115,13 +124,6 @@ def benchmark_questions(specs: Sequence[str], api_bank_folder: str) -> dict[str,
 
 def _without_ask(example: Example) -> Example:
     return replace(example, messages=tuple(one for one in example.messages if one.content != api_bank.ASK))
-
-
-def _turn_by_turn(entry: bfcl_entries.Entry) -> Iterator[Example]:
-    said: tuple[Message, ...] = ()
-    for number, turn in enumerate(entry.turns):
-        said += messages(turn)
-        yield Example(f"{entry.id}/{number}", (), said, "", source=entry.category)
 
 
 def sample(items: Sequence[Item], limit: int) -> tuple[Item, ...]:
@@ -132,16 +134,15 @@ def sample(items: Sequence[Item], limit: int) -> tuple[Item, ...]:
     return tuple(items[i] for i in sorted(chosen))
 
 
-def grade_conversation(conversation: Conversation, *, finished: bool = True) -> Graded:
-    """The official verdict on a conversation that is done; one that the caller gave up is wrong.
+def grade_dialogue(script: Script, dialogue: Dialogue, *, finished: bool = True) -> Graded:
+    """The script's verdict on a dialogue that is done; one that the caller gave up is wrong.
 
     finished   False where some answer of it ran into its token limit; each is judged by what it says so far
     """
-    entry, texts = conversation.entry, conversation.texts
-    error = "context_full" if conversation.ending == "context" else judge(entry, texts)
-    answer = "\n".join(f"turn {turn}: {text}" for turn, steps in enumerate(texts) for text in steps)
-    expected = "\n".join(f"turn {turn}: {calls}" for turn, calls in enumerate(entry.raw["ground_truth"]))
-    return Graded(entry.id, difficulty(example(entry)), answer, expected, error is None, error, None, finished)
+    error = "context_full" if dialogue.ending == "context" else script.judge(dialogue.texts)
+    answer = "\n".join(f"turn {turn}: {text}" for turn, steps in enumerate(dialogue.texts) for text in steps)
+    level = difficulty(script.example)
+    return Graded(script.id, level, answer, script.expected, error is None, error, None, finished)
 
 
 def _api_bank_error(example: Example, text: str) -> tuple[str | None, float | None]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from itool_jax import files
 from itool_jax.data.prepared import Prepared
-from itool_jax.evaluation.benchmarks import Benchmark, benchmark_names, grade_conversation, load_benchmark
-from itool_jax.evaluation.bfcl.multi_turn import Conversation
+from itool_jax.evaluation.benchmarks import Benchmark, benchmark_names, grade_dialogue, load_benchmark
 from itool_jax.evaluation.bfcl.results import result_path, write_results
+from itool_jax.evaluation.dialogue import Dialogue, Script
 from itool_jax.evaluation.exact_match import Graded, SetSummary
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
@@ -48,7 +48,7 @@ def _evaluate(session: Session, name: str, benchmark: Benchmark) -> StageResult:
 
     def body(stage: Stage) -> Mapping[str, Any]:
         answered = _Answers(session, benchmark, stage)
-        graded, raw = answered.conversations(name) if benchmark.conversations else answered.examples(name)
+        graded, raw = answered.dialogues(name) if benchmark.scripts else answered.examples(name)
         folder = stage.output("eval")
         written = write_evaluation(folder, {benchmark.name: graded}, {benchmark.name: answered.too_long})
         files.write_atomic(folder / _PAYLOAD, "".join(map(_line, answered.rows())).encode())
@@ -81,7 +81,7 @@ class _Answers:
         self.session, self.benchmark, self.stage = session, benchmark, stage
         self.budget, self.context = session.config.evaluate.answer_tokens, context_of(session)
         self.too_long = 0
-        self._cut_off: set[str] = set()  # conversations of which some step ran into the budget
+        self._cut_off: set[str] = set()  # dialogues of which some step ran into the budget
         self._file = stage.kept / _PAYLOAD
         self._kept = files.kept_rows(self._file)
 
@@ -110,43 +110,43 @@ class _Answers:
         ]
         return graded, {key: row["answer"] for key, row in rows.items()}
 
-    def conversations(self, name: str) -> tuple[list[Graded], dict[str, list[list[str]]]]:
-        """The verdicts on conversations, and their texts by turn; `slots` of them go on side by side."""
-        entries = self.benchmark.conversations
-        waiting = [entry for entry in entries if entry.id not in self._kept]
-        with ExitStack() as stack, self._progress(name, len(entries), "conversations") as bar:
+    def dialogues(self, name: str) -> tuple[list[Graded], dict[str, list[list[str]]]]:
+        """The verdicts on dialogues, and their texts by turn; `slots` of them go on side by side."""
+        scripts = {script.id: script for script in self.benchmark.scripts}
+        waiting = [script for key, script in scripts.items() if key not in self._kept]
+        with ExitStack() as stack, self._progress(name, len(scripts), "dialogues") as bar:
             policy = self.session.policy(name) if waiting else None
-            going: list[Conversation] = []
+            going: list[Dialogue] = []
             while waiting or going:
                 while waiting and len(going) < self.session.config.evaluate.slots:
-                    going.append(stack.enter_context(Conversation(waiting.pop(0))))
+                    going.append(stack.enter_context(waiting.pop(0).open()))
                 assert policy is not None
                 self._step(policy, going)
-                for conversation in [one for one in going if one.done]:
-                    self._keep(self._conversation_row(conversation))
+                for dialogue in [one for one in going if one.done]:
+                    self._keep(self._dialogue_row(scripts[dialogue.id], dialogue))
                     bar.advance(1)
                 going = [one for one in going if not one.done]
-        asked = [entry.id for entry in entries if any(self._kept[entry.id]["turns"])]
-        self.too_long = len(entries) - len(asked)  # those whose very first prompt was
+        asked = [key for key in scripts if any(self._kept[key]["turns"])]
+        self.too_long = len(scripts) - len(asked)  # those whose very first prompt was
         self._tell(len(asked))
         graded = [Graded(**self._kept[key]["graded"]) for key in asked]
         return graded, {key: self._kept[key]["turns"] for key in asked}
 
-    def _step(self, policy: Policy, going: Sequence[Conversation]) -> None:
-        """Asks every conversation for its next answer; one whose prompt has outgrown the context is given up."""
-        prompts = {one.entry.id: self.session.dialect.prepare(one.prompt) for one in going}
-        by_prompt = {prompts[one.entry.id].id: one for one in going}
+    def _step(self, policy: Policy, going: Sequence[Dialogue]) -> None:
+        """Asks every dialogue for its next answer; one whose prompt has outgrown the context is given up."""
+        prompts = {one.id: self.session.dialect.prepare(one.prompt) for one in going}
+        by_prompt = {prompts[one.id].id: one for one in going}
         for one in going:
-            if len(prompts[one.entry.id].prompt) + self.budget > self.context:
+            if len(prompts[one.id].prompt) + self.budget > self.context:
                 one.stop("context")
 
         def receive(done: Prepared, sample: Sample) -> None:
-            conversation = by_prompt[done.id]
+            dialogue = by_prompt[done.id]
             if sample.end != "stop":
-                self._cut_off.add(conversation.entry.id)
-            conversation.receive(self.session.dialect.text(sample.tokens))
+                self._cut_off.add(dialogue.id)
+            dialogue.receive(self.session.dialect.text(sample.tokens))
 
-        self._answer(policy, [prompts[one.entry.id] for one in going if not one.done], receive)
+        self._answer(policy, [prompts[one.id] for one in going if not one.done], receive)
 
     def _answer(
         self, policy: Policy, examples: Sequence[Prepared], on_done: Callable[[Prepared, Sample], None]
@@ -170,13 +170,13 @@ class _Answers:
             )
             greedy_answers(sampler, group, self.budget, on_done)
 
-    def _conversation_row(self, conversation: Conversation) -> Row:
-        graded = grade_conversation(conversation, finished=conversation.entry.id not in self._cut_off)
+    def _dialogue_row(self, script: Script, dialogue: Dialogue) -> Row:
+        graded = grade_dialogue(script, dialogue, finished=script.id not in self._cut_off)
         return {
-            "id": conversation.entry.id,
-            "prompt": self.session.dialect.chat.render_prompt(conversation.prompt),
-            "turns": conversation.texts,
-            "ending": conversation.ending,
+            "id": script.id,
+            "prompt": self.session.dialect.chat.render_prompt(dialogue.prompt),
+            "turns": dialogue.texts,
+            "ending": dialogue.ending,
             "graded": {name: getattr(graded, name) for name in Graded.__dataclass_fields__},
         }
 
@@ -208,7 +208,7 @@ def _write_result(stage: Stage, model: str, category: str, raw: Mapping[str, Any
 
 
 def _counts(summary: SetSummary, benchmark: Benchmark) -> Mapping[str, Any]:
-    asked = len(benchmark.examples) + len(benchmark.conversations)
+    asked = len(benchmark.examples) + len(benchmark.scripts)
     return {
         "right": summary.right,
         "count": summary.count,

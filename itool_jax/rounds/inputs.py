@@ -19,7 +19,6 @@ from itool_jax.data.sources import check_names, located, stream_source
 from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import LargeWorld, Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
-from itool_jax.progress import note
 
 UNSEEN_TOOLS = "unseen_tools"
 WITHOUT_DESCRIPTIONS = ("compact",)  # chat formats that show a tool by its signature alone
@@ -28,7 +27,7 @@ WITHOUT_DESCRIPTIONS = ("compact",)  # chat formats that show a tool by its sign
 def training_examples(config: ConfigDict, tally: Tally | None = None) -> list[Example]:
     """The training examples, at most `config.data.limit`, and the variants of them that `config.data.augment` asks for.
 
-    Tells what was left out, which `tally` counts too. Raises UserError where there are none or two have one id.
+    `tally` counts what was left out. Raises UserError where there are none or two have one id.
     """
     tally = tally or Tally()
     examples = list(_own_examples(config, evaluation_index(config, tally), tally))
@@ -38,10 +37,7 @@ def training_examples(config: ConfigDict, tally: Tally | None = None) -> list[Ex
     if repeated:
         raise UserError(f"{repeated} of {len(examples)} training examples repeat another's id: make the ids unique.")
     chosen = [examples[place] for place in _limited(config, len(examples))]
-    with_variants = list(_augmented(config, lambda _: iter(chosen), tally))
-    for line in tally.notes():
-        note(line)
-    return with_variants
+    return list(_augmented(config, lambda _: iter(chosen), tally))
 
 
 def stream_training_examples(config: ConfigDict, tally: Tally, index: EvaluationIndex | None) -> Iterator[Example]:
@@ -64,19 +60,24 @@ def stream_training_examples(config: ConfigDict, tally: Tally, index: Evaluation
 
 
 def evaluation_index(config: ConfigDict, tally: Tally) -> EvaluationIndex | None:
-    """The held-out examples to compare with; None where `config.data.decontaminate` asks for no comparison.
+    """The examples to compare with: of all held-out sets, and of the benchmarks that the run is evaluated on.
 
-    Raises UserError where it does and there are none.
+    None where `config.data.decontaminate` asks for no comparison; UserError where it does and there are none.
     """
     threshold = config.data.decontaminate
     if not threshold:
         return None
-    index = EvaluationIndex({name: heldout_examples(config, name, tally) for name in heldout_names(config)}, threshold)
+    sets = {name: heldout_examples(config, name, tally) for name in heldout_names(config)}
+    if config.evaluate.benchmarks:
+        from itool_jax.evaluation.benchmarks import benchmark_questions  # with the benchmark's package
+
+        sets |= benchmark_questions(config.evaluate.benchmarks, config.evaluate.api_bank)
+    index = EvaluationIndex(sets, threshold)
     if not len(index):
-        found = ", ".join(heldout_names(config)) or "none"
         raise UserError(
             f"config.data.decontaminate is {threshold}, but there is nothing to compare with: no user says anything in "
-            f"the held-out sets ({found}). Name sets in config.data.heldout, or set it to 0."
+            f"the held-out sets and benchmarks ({', '.join(sets) or 'none'}). Name sets in config.data.heldout or "
+            "config.evaluate.benchmarks, or set it to 0."
         )
     return index
 

@@ -45,6 +45,7 @@ class Session:
 
     def __init__(self, run: RunDirectory):
         self.run, self.config = run, run.config
+        self._told: set[str] = set()
 
     @cached_property
     def mesh(self) -> Mesh:
@@ -88,7 +89,16 @@ class Session:
     @cached_property
     def _read_training(self) -> tuple[list[Example], Tally]:
         tally = Tally()
-        return training_examples(self.config, tally), tally
+        examples = training_examples(self.config, tally)
+        self._tell(tally)
+        return examples, tally
+
+    def _tell(self, tally: Tally) -> None:
+        """Says what was left out, each thing once: held-out sets are read for comparison too."""
+        for line in tally.notes():
+            if line not in self._told:
+                note(line)
+        self._told.update(tally.notes())
 
     @property
     def _training_examples(self) -> list[Example]:
@@ -133,8 +143,7 @@ class Session:
             raise UserError(f"config.evaluate.sets names {unknown[0]!r}, but the held-out sets are {', '.join(names)}.")
         tally = Tally()
         sets = {name: self._fitting(heldout_examples(self.config, name, tally)) for name in cfg.sets or names}
-        for line in tally.notes():
-            note(line)
+        self._tell(tally)
         calls = [p.answer for fitting, _ in sets.values() for p in fitting if p.example.calls]
         if over := sum(len(answer) > cfg.answer_tokens for answer in calls):
             note(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Any, Literal
 
 from itool_jax.toolcall.assignment import best_assignment
+from itool_jax.toolcall.nesting import has_references, named_by_content, named_by_place
 from itool_jax.toolcall.types import ParsedAnswer, Tool, ToolCall
 from itool_jax.toolcall.values import conforms, same_kind, same_value
 
@@ -77,6 +78,8 @@ def compare(predicted: ParsedAnswer, expected: Sequence[ToolCall], tools: Sequen
     positional. An argument that equals the default of an optional parameter may be given or left out on either side.
     Calls are matched so that the most slots are right, by exact assignment; among such matchings the one with the
     most equal names, then the one nearest the written order. An answer is right exactly if some matching makes it so.
+    A reference to an earlier call's result (`toolcall.nesting`) is equal to one that means the same result of the
+    matched call, whatever their numbers.
 
     slot_f1 = 2 right / (slots with an expected side + slots with a predicted side); 0 for a malformed answer.
     """
@@ -101,6 +104,43 @@ def _f1(slots: Sequence[Slot]) -> float:
 
 
 def _slots(predicted: Sequence[ToolCall], expected: Sequence[ToolCall], tools: dict[str, Tool]) -> list[Slot]:
+    if not any(has_references(call.arguments) for call in expected):
+        return _matched_slots(predicted, expected, tools)[0]
+    slots, matched = _matched_slots(named_by_content(predicted, tools), named_by_content(expected, tools), tools)
+    # What a wrong call returns is still what its counterpart returns: the call is wrong, a reference to it is not.
+    rows = named_by_place(expected, tools, {row: f"call {row}" for row, _ in matched})
+    columns = named_by_place(predicted, tools, {column: f"call {row}" for row, column in matched})
+    by_match = [
+        slot
+        for row, column in matched
+        for slot in _pair_slots(row, column, rows[row], columns[column], tools.get(rows[row].name))
+    ]
+    right = {_place(slot) for slot in by_match if slot.right}
+    slots = [replace(slot, error=None) if _place(slot) in right else slot for slot in slots]
+    return [_as_written(slot, expected, predicted) for slot in slots]
+
+
+def _place(slot: Slot) -> tuple[int | None, int | None, str, str]:
+    return slot.expected_call, slot.predicted_call, slot.kind, slot.parameter
+
+
+def _as_written(slot: Slot, expected: Sequence[ToolCall], predicted: Sequence[ToolCall]) -> Slot:
+    """The slot with its sides' values as the answers have them."""
+
+    def value(calls: Sequence[ToolCall], call: int | None, now: Any) -> Any:
+        return now if call is None or slot.kind == "name" else calls[call].arguments.get(slot.parameter, now)
+
+    return replace(
+        slot,
+        expected=value(expected, slot.expected_call, slot.expected),
+        predicted=value(predicted, slot.predicted_call, slot.predicted),
+    )
+
+
+def _matched_slots(
+    predicted: Sequence[ToolCall], expected: Sequence[ToolCall], tools: dict[str, Tool]
+) -> tuple[list[Slot], list[tuple[int, int]]]:
+    """All slots of the best matching, and that matching as pairs (expected, predicted)."""
     pairs = {
         (row, column): _pair_slots(row, column, call, given, tools.get(call.name))
         for row, call in enumerate(expected)
@@ -116,7 +156,7 @@ def _slots(predicted: Sequence[ToolCall], expected: Sequence[ToolCall], tools: d
     without = {column: call for column, call in enumerate(predicted) if column not in {column for _, column in matched}}
     for column, call in without.items():
         slots += _lone_slots([call], "predicted", unmatched, column)
-    return slots
+    return slots, matched
 
 
 def _match(

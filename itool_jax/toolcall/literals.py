@@ -105,8 +105,8 @@ class LiteralReader:
         if match is None:
             raise Unreadable("not a number", position)
         text = match[0]
-        if len(text) > MAX_DIGITS + 1:
-            raise Unreadable(f"a number of more than {MAX_DIGITS} characters", position)
+        if sum(map(str.isdigit, text)) > MAX_DIGITS:
+            raise Unreadable(f"a number of more than {MAX_DIGITS} digits", position)
         if text.lstrip("+-").replace("_", "").isdigit():
             return int(text), match.end()
         number = float(text)

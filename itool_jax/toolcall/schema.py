@@ -35,7 +35,8 @@ def tools_from_json(objs: Iterable[Any] | Mapping[str, Any]) -> tuple[Tool, ...]
     mapping of names to schemas. Type names of Python and Java (`dict`, `str`, `List[int]`, "str, optional") become
     JSON-Schema's, at every depth; a type unknown to it moves to `x-type`. `$ref` into `$defs` or `definitions` is
     replaced by what it points to, within the bounds of `references.References`, and an `allOf` of one by its part.
-    Everything else of a schema is kept. Raises UserError with the place of a description that cannot be read.
+    Everything else of a schema is kept; a list of names under `results` becomes the tool's. Raises UserError with the
+    place of a description that cannot be read.
     """
     if isinstance(objs, Mapping):
         objs = [objs]
@@ -45,7 +46,10 @@ def tools_from_json(objs: Iterable[Any] | Mapping[str, Any]) -> tuple[Tool, ...]
 
 
 def tool_to_json(tool: Tool) -> dict[str, Any]:
-    """The tool as an OpenAI-style function description; tools_from_json reads the same tool back."""
+    """The tool as an OpenAI-style function description; tools_from_json reads the same tool back, but for `results`.
+
+    Those are not for the model: that it can see what a tool returns is for the description to say.
+    """
     properties = {parameter.name: dict(parameter.schema) for parameter in tool.parameters}
     required = [parameter.name for parameter in tool.parameters if parameter.required]
     parameters = {"type": "object", "properties": properties, "required": required}
@@ -65,7 +69,9 @@ def _tool(obj: Any, where: str) -> Tool:
     schema = next((obj[key] for key in keys if obj.get(key) is not None), {})
     if not isinstance(schema, Mapping):
         raise UserError(f"{where}, field parameters: expected a JSON object, found {_shown(schema)}.")
-    tool = Tool(name, _text(obj.get("description")), _parameters(schema, obj.get("required"), where))
+    results = obj.get("results")
+    names = tuple(results) if isinstance(results, list | tuple) and all(isinstance(n, str) for n in results) else ()
+    tool = Tool(name, _text(obj.get("description")), _parameters(schema, obj.get("required"), where), names)
     try:
         signature(tool)
     except ValueError as error:

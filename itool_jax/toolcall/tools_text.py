@@ -27,7 +27,7 @@ def tools_from_text(text: str) -> tuple[Tool, ...]:
     description cannot be read, and where too much that looks like JSON is not.
     """
     values = list(_blocks(text)) or [found.value for found in described_functions(text)]
-    return tools_from_json([entry for value in values for entry in (value if isinstance(value, list) else [value])])
+    return tools_from_json([entry for value in values for entry in _entries(value)])
 
 
 def _blocks(text: str) -> Iterator[Any]:
@@ -63,8 +63,9 @@ class Described(NamedTuple):
 def described_functions(text: str) -> Iterator[Described]:
     """Each JSON object or list of a text that describes functions (ToolACE, BFCL's prompts, Llama's template).
 
-    A description is a name with a description or parameters, or that under `function`. What looks like JSON and is not
-    is passed over; UserError where that is too much.
+    A description is a name with a description or parameters, or that under `function`; a list with one of them is a
+    list of functions, bare names among them, and so is such a list under `tools` or `functions`. What looks like JSON
+    and is not is passed over; UserError where that is too much.
     """
     decoder = json.JSONDecoder()
     position = failures = 0
@@ -79,9 +80,14 @@ def described_functions(text: str) -> Iterator[Described]:
                     "are not. Expected the function descriptions as JSON."
                 ) from None
             continue
-        entries = value if isinstance(value, list) else [value]
-        if all(_describes_function(entry) for entry in entries):
+        if any(map(_describes_function, _entries(value))):
             yield Described(value, match.start(), position)
+
+
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in ("tools", "functions") if isinstance(value.get(key), list)), value)
+    return value if isinstance(value, list) else [value]
 
 
 def _describes_function(entry: Any) -> bool:

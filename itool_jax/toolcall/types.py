@@ -36,11 +36,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Tool:
-    """A callable tool: its name, what it does, and its parameters in the order of the source."""
+    """A callable tool: its name, what it does, and its parameters in the order of the source.
+
+    `results` names what a call returns, where calls can take results of others: see `toolcall.nesting`.
+    """
 
     name: str
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
+    results: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)

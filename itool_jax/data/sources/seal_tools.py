@@ -5,7 +5,7 @@
       {"from": "gpt", "value": "[{'api': ..., 'parameters': {...}, 'responses': ['API_call_0']}]"}]}
 
 Lists stand there as Python literals. A parameter value "API_call_3" is the result of an earlier call: results are
-numbered through the answer, so a tool's description here ends with the names of what it returns.
+numbered through the answer (`toolcall.nesting`), so a tool's description here ends with the names of what it returns.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def _description(row: Any, within: str) -> dict[str, Any]:
         text = f"{text.rstrip('. ')}. Returns {', '.join(results)}."
     properties = take(row, "parameters", dict, within=within)
     schema = {"type": "object", "properties": properties, "required": row.get("required", [])}
-    return {"name": take(row, "api_name", str, within=within), "description": text, "parameters": schema}
+    name = take(row, "api_name", str, within=within)
+    return {"name": name, "description": text, "parameters": schema, "results": results}
 
 
 def _calls(text: str, field: str) -> tuple[list[ToolCall], list[str]]:

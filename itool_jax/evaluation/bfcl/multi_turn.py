@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import Literal
 
-from itool_jax.data.example import Example, Message
+from itool_jax.data.example import Message
 from itool_jax.evaluation.bfcl.answers import read_as_official
 from itool_jax.evaluation.bfcl.back_ends import back_ends, is_json, official_error
 from itool_jax.evaluation.bfcl.entries import Entry
 from itool_jax.evaluation.bfcl.official import decode
-from itool_jax.evaluation.bfcl.prompts import SOURCE, messages, tools
+from itool_jax.evaluation.bfcl.prompts import SOURCE, example, messages, tools
+from itool_jax.evaluation.dialogue import Dialogue, Script, Texts, shown_turns, users_turns
 from itool_jax.toolcall import Tool, ToolCall, parse_calls
 
-STEPS_MAX = 20  # calls follow on calls in one turn at most so often, as in the official driver
 MORE_FUNCTIONS = "I have updated some more functions you can choose from. What about now?"
 
 Respond = Callable[[Sequence[Message], Sequence[Tool]], str]
-Ending = Literal["", "steps", "context"]
 
 _ERRORS = {
     "multi_turn:force_terminated": "too_many_steps",
@@ -28,80 +25,41 @@ _ERRORS = {
 }
 
 
-class Conversation:
-    """One entry on its way: `prompt` is what to ask the model next, until `done`.
-
-    texts   the raw answers so far: turns, each of its steps
-    ending  "" for all turns, "steps" where a turn went over STEPS_MAX, "context" where the caller gave up
-    Close it (or use `with`) to let its back ends go.
-    """
+class Conversation(Dialogue):
+    """One entry on its way, with its back ends."""
 
     def __init__(self, entry: Entry):
+        super().__init__(entry.id, len(entry.turns), SOURCE, {"category": entry.category})
         self.entry = entry
-        self.texts: list[list[str]] = []
-        self.ending: Ending = ""
-        self.done = False
-        self._stack = ExitStack()
-        self._back_ends = self._stack.enter_context(back_ends(entry))
-        self._tools = tools(entry.functions, entry.language)
-        self._messages: list[Message] = []
-        self._begin_turn()
+        self._back_ends = self.holds.enter_context(back_ends(entry))
+        self.tools = tools(entry.functions, entry.language)
+        self.begin()
 
-    @property
-    def prompt(self) -> Example:
-        """The conversation up to now; its answer is open, so the Example has none."""
-        step = sum(map(len, self.texts))
-        return Example(
-            id=f"{self.entry.id}/{step}",
-            tools=self._tools,
-            messages=tuple(self._messages),
-            answer="",
-            source=SOURCE,
-            meta={"category": self.entry.category},
-        )
-
-    def receive(self, text: str) -> None:
-        """Takes the model's answer: executes its calls, or goes to the next turn where it makes none."""
-        calls = read_step(text)
-        self.texts[-1].append(text)
-        self._messages.append(Message("assistant", text, calls))
-        if not calls:
-            self._next_turn()
-            return
-        self._messages += [Message("tool", result) for result in self._back_ends.execute(calls)]
-        if len(self.texts[-1]) > STEPS_MAX:
-            self.stop("steps")
-
-    def stop(self, ending: Ending) -> None:
-        """Gives the conversation up: what is left of it is not asked, and the entry is wrong."""
-        self.ending, self.done = ending, True
-        self.close()
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def __enter__(self) -> Conversation:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _next_turn(self) -> None:
-        if len(self.texts) == len(self.entry.turns):
-            self.done = True
-            self.close()
-        else:
-            self._begin_turn()
-
-    def _begin_turn(self) -> None:
-        turn = len(self.texts)
-        self.texts.append([])
+    def opening(self, turn: int) -> Sequence[Message]:
         joining = self.entry.held_back.get(turn)
-        if joining:
-            self._tools += tools(joining, self.entry.language)
-            self._messages.append(Message("user", MORE_FUNCTIONS))
-        else:
-            self._messages += messages(self.entry.turns[turn])
+        if not joining:
+            return messages(self.entry.turns[turn])
+        self.tools += tools(joining, self.entry.language)
+        return (Message("user", MORE_FUNCTIONS),)
+
+    def read(self, text: str) -> tuple[ToolCall, ...]:
+        return read_step(text)
+
+    def execute(self, calls: Sequence[ToolCall]) -> Sequence[str]:
+        return self._back_ends.execute(calls)
+
+
+def script(entry: Entry) -> Script:
+    """The entry as a benchmark asks it."""
+    return Script(
+        id=entry.id,
+        example=example(entry),
+        questions=users_turns(entry.id, entry.category, [messages(turn) for turn in entry.turns]),
+        expected=shown_turns(entry.raw["ground_truth"]),
+        content=dict(entry.raw),
+        open=lambda: Conversation(entry),
+        judge=lambda texts: judge(entry, texts),
+    )
 
 
 def converse(entry: Entry, respond: Respond) -> Conversation:
@@ -113,7 +71,7 @@ def converse(entry: Entry, respond: Respond) -> Conversation:
     return conversation
 
 
-def judge(entry: Entry, texts: Sequence[Sequence[str]], *, official: bool = False) -> str | None:
+def judge(entry: Entry, texts: Texts, *, official: bool = False) -> str | None:
     """What is wrong with a conversation's raw answers (turns, each of its steps), or None if it is right.
 
     The calls are executed on fresh back ends and compared by the official checker: "too_many_steps" (not all turns

@@ -14,9 +14,8 @@ from itool_jax.evaluation.report.tree import DrawnTree
 
 BASE, WARMUP, OWN_PAIRS = "base", "warmup", "own_pairs"
 Points = tuple[tuple[int, float], ...]
-
-
-FAMILIES = {"bfcl": "BFCL", "api_bank": "API-Bank"}  # benchmarks whose categories are sets: bfcl_simple_python, ...
+# Benchmarks, whose categories are sets: bfcl_simple_python, ...
+FAMILIES = {"bfcl": "BFCL", "api_bank": "API-Bank", "toolworld": "Tool world"}
 
 
 @dataclass(frozen=True)

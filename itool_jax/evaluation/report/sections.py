@@ -11,6 +11,7 @@ from itool_jax.evaluation.report.results import BASE, Change, Points, RunResults
 from itool_jax.evaluation.report.tree import DrawnPair, DrawnTree
 from itool_jax.evaluation.report.tree_drawing import draw_tree, legend
 
+_DATA = "data"  # the stage that counts what its sources left out
 _METRICS = {
     "loss": "loss",
     "margin": "margin of chosen over rejected",
@@ -21,7 +22,7 @@ _METRICS = {
 
 
 def all_sections(results: RunResults) -> list[Markup]:
-    made = (_exact_match, _gains, _figures, _overall, _errors, _tree, _training, _rounds, _costs, _config)
+    made = (_exact_match, _gains, _figures, _overall, _errors, _tree, _training, _data, _rounds, _costs, _config)
     return [section for make in made if (section := make(results)) is not None]
 
 
@@ -208,6 +209,23 @@ def _joined(curves: Mapping[str, Mapping[str, Points]], name: str) -> Points:
 def _series_panel(title: str, series: Sequence[tuple[str, Points]]) -> Markup:
     keys = [_key(f"line series{index % 4}", name) for index, (name, _) in enumerate(series)]
     return _panel(title, "", join((element("div", *keys, class_="legend"), charts.curves(series))))
+
+
+def _data(results: RunResults) -> Markup | None:
+    """Nothing where every example of the sources came through as it was."""
+    counts = next((cost.summary for cost in results.costs if cost.name == _DATA), {})
+    leaves = {path: count for path, count in wording.flatten(counts).items() if count}
+    if not leaves.keys() - {("examples",), ("compared",)}:
+        return None
+    rows: list[list[Child]] = [
+        [" · ".join(part.replace("_", " ") for part in path), wording.figure(count)] for path, count in leaves.items()
+    ]
+    return _section(
+        "The training data",
+        "Rows that could not be read, examples that repeat an evaluation set (data/removed.jsonl names them), and "
+        "variants that augmentation made. Counted in the whole sources, before any limit.",
+        _table(["Count", ""], rows),
+    )
 
 
 def _rounds(results: RunResults) -> Markup | None:

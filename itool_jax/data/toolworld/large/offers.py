@@ -59,7 +59,8 @@ def make_offer(concept: Concept, style: Style, rng: Random, keep_optional: float
     results = {slot.key: style.parameter(slot.names[0]) for slot in concept.gives}
     about = concept.about + (f" Returns {', '.join(results.values())}." if results else "")
     parameters = tuple(Parameter(names[slot.key], _schema(slot, style), slot.required) for slot in slots)
-    tool = Tool(style.function(concept.domain, rng.choice(concept.names)), about, parameters)
+    function = style.function(concept.domain, rng.choice(concept.names))
+    tool = Tool(function, about, parameters, tuple(results.values()))
     return Offer(concept, tool, slots, names, results)
 
 

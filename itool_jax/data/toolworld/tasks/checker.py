@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 from itool_jax.data.toolworld.tasks.backend import State, execute, fresh
 from itool_jax.data.toolworld.tasks.families import family_of
 from itool_jax.data.toolworld.tasks.task import Task
 from itool_jax.errors import UserError
 from itool_jax.toolcall.types import ToolCall
+
+TaskError = Literal["missing_result", "final_state"]
 
 
 class Session:
@@ -25,10 +28,16 @@ class Session:
 
 
 def check_final_state(task: Task, calls: Sequence[Sequence[ToolCall]]) -> bool:
-    """Whether calls, given turn by turn, leave the state that the right calls leave, and read what was wanted.
+    """Whether `task_error` finds nothing wrong."""
+    return task_error(task, calls) is None
 
-    Any order, detour or repetition that comes to the same state is right. What the user wanted to know in a turn must
-    have been read, from the same function with the same result, by the end of that turn.
+
+def task_error(task: Task, calls: Sequence[Sequence[ToolCall]]) -> TaskError | None:
+    """What is wrong with calls, given turn by turn; None where they reach the goal.
+
+    "missing_result": what the user wanted to know in a turn must have been read, from the same function with the same
+    result, by the end of that turn. "final_state": they leave another state than the right calls leave. Any order,
+    detour or repetition that comes to the same state is right.
     Raises UserError unless there is one sequence of calls for each turn.
     """
     if len(calls) != len(task.turns):
@@ -39,5 +48,5 @@ def check_final_state(task: Task, calls: Sequence[Sequence[ToolCall]]) -> bool:
         wanted = {(call.name, result) for call in turn.calls for result in [right.run(call)] if call in turn.wanted}
         seen |= {(call.name, given.run(call)) for call in made}
         if not wanted <= seen:
-            return False
-    return right.state == given.state
+            return "missing_result"
+    return None if right.state == given.state else "final_state"
