@@ -221,6 +221,18 @@ def test_the_report_shows_every_category_and_whole_benchmarks(tmp_path):
     assert "All sets together" in page and "bfcl parallel" in page.lower() and "BFCL" in page
 
 
+def test_errors_of_a_set_that_later_stages_did_not_answer_are_shown(tmp_path):
+    run = make_run(tmp_path / "run", count=20)
+    row = Graded("a", "easy", "", "", False, "final_state", None)
+    write_evaluation(run / "base/benchmarks/toolworld_tasks", {"toolworld_tasks": [row]})
+    results = collect(run)
+    assert (results.ends("toolworld_tasks"), results.ends("hard")) == ((None, "base"), ("warmup", "round_001"))
+    console = Console(width=200, record=True, file=io.StringIO())
+    show(results, console)
+    assert "toolworld tasks, base" in console.export_text()
+    assert "1 wrong base" in html_page(results)
+
+
 def test_a_cut_off_answer_is_judged_by_what_it_says(folder):
     benchmark = load_benchmark("api_bank", "level_1", 1, str(folder))
     (example,) = benchmark.examples

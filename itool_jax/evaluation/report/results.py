@@ -157,6 +157,11 @@ class RunResults:
             return WARMUP
         return self.stages[0] if len(self.stages) > 1 else None
 
+    def ends(self, name: str) -> tuple[str | None, str]:
+        """The reference, where the set has it and a later stage, and the last stage that the set has."""
+        last = [stage for stage in self.stages if stage in self.sets[name]][-1]
+        return (self.reference if self.reference in self.sets[name] and self.reference != last else None), last
+
     @property
     def later(self) -> tuple[str, ...]:
         """The stages after the reference."""

@@ -107,14 +107,14 @@ def _errors(results: RunResults) -> Markup | None:
     if not results.sets:
         return None
     before, after = results.reference, results.stages[-1]
-    found = {
-        name: (results.summary(name, before) if before else None, results.summary(name, after)) for name in results.sets
-    }
+    ends = {name: results.ends(name) for name in results.sets}
+    found = {name: [results.summary(name, stage) if stage else None for stage in both] for name, both in ends.items()}
     panels, most = [], max((n for pair in found.values() for s in pair if s for n in s.errors.values()), default=1)
     for name, (old, new) in found.items():
         if new is not None:
             bars = charts.error_bars(old.errors if old else None, new.errors, most)
-            panels.append(_panel(wording.set_label(name), f"{new.count - new.right:,} wrong", bars))
+            at = "" if ends[name][1] == after else f" {wording.stage_label(ends[name][1])}"
+            panels.append(_panel(wording.set_label(name), f"{new.count - new.right:,} wrong{at}", bars))
     note = f"Wrong answers by the first thing that is wrong, {wording.stage_label(after)}."
     keys: list[Markup] = []
     if before:

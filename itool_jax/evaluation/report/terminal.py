@@ -87,22 +87,30 @@ def _errors(results: RunResults) -> Table:
         if before
         else "Wrong answers by error kind"
     )
-    stages = (before, after) if before else (after,)
-    summaries = {name: [results.summary(name, stage) for stage in stages] for name in results.sets}
+    summaries = {
+        _label_at_end(results, name): [results.summary(name, stage) for stage in results.ends(name) if stage]
+        for name in results.sets
+    }
     kinds = {kind for found in summaries.values() for summary in found if summary for kind in summary.errors}
     counts = {
-        name: {
-            kind: " → ".join("–" if summary is None else f"{summary.errors.get(kind, 0):,}" for summary in found)
+        label: {
+            kind: " → ".join(f"{summary.errors.get(kind, 0):,}" for summary in found if summary)
             for kind in sorted(kinds, key=error_rank)
         }
-        for name, found in summaries.items()
+        for label, found in summaries.items()
     }
     if len(counts) > _COLUMNS_MAX:
         return _errors_in_lines(title, counts)
-    table = _table(title, "error kind", *map(wording.set_label, counts))
+    table = _table(title, "error kind", *counts)
     for kind in sorted(kinds, key=error_rank):
         table.add_row(_text(wording.set_label(kind)), *(_text(of[kind]) for of in counts.values()))
     return table
+
+
+def _label_at_end(results: RunResults, name: str) -> str:
+    """The set, and where it was not evaluated to the end of the run, its last stage."""
+    last = results.ends(name)[1]
+    return wording.set_label(name) + ("" if last == results.stages[-1] else f", {wording.stage_label(last)}")
 
 
 def _errors_in_lines(title: str, counts: Mapping[str, Mapping[str, str]]) -> Table:
@@ -110,9 +118,9 @@ def _errors_in_lines(title: str, counts: Mapping[str, Mapping[str, str]]) -> Tab
     table = Table(title=_text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("set")
     table.add_column("error kinds")
-    for name, of in counts.items():
+    for label, of in counts.items():
         told = [f"{wording.set_label(kind)} {count}" for kind, count in of.items() if set(count) & set("123456789")]
-        table.add_row(_text(wording.set_label(name)), _text(" · ".join(told) or "–"))
+        table.add_row(_text(label), _text(" · ".join(told) or "–"))
     return table
 
 
