@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -52,9 +53,13 @@ class Policy:
 def init_policy(cfg: DecoderConfig, seed: int) -> Policy:
     """A policy with random weights."""
     decoder = Decoder(cfg)
+    return Policy(decoder, _init(decoder, jax.random.key(seed)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _init(decoder: Decoder, key: jax.Array) -> PyTree:
     one = jnp.zeros((1, 1), jnp.int32)
-    params = jax.jit(decoder.init)(jax.random.key(seed), one, one, jnp.ones((1, 1, 1), bool))["params"]
-    return Policy(decoder, params)
+    return decoder.init(key, one, one, jnp.ones((1, 1, 1), bool))["params"]
 
 
 def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
