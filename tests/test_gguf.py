@@ -18,11 +18,11 @@ from itool_jax.data.chat import CHATML, encode_prompt
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.errors import UserError
-from itool_jax.models import load
-from itool_jax.models.config import PRESETS, DecoderConfig
+from itool_jax.models.config import DecoderConfig
 from itool_jax.models.gguf import QUANTISATIONS
-from itool_jax.models.load import load_model
+from itool_jax.models.loading import load
 from itool_jax.models.policy import init_policy
+from itool_jax.models.presets import PRESETS
 from itool_jax.sampling.sampler import Request, SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import save_policy
 from tests.test_mesh import one_device
@@ -45,7 +45,7 @@ def smollm2_file():
 
 @pytest.fixture(scope="module")
 def smollm2(smollm2_file):
-    loaded = load_model("smollm2_135m")
+    loaded = load("smollm2_135m")
     assert loaded.policy.config == PRESETS["smollm2_135m"]
     return loaded
 
@@ -213,7 +213,8 @@ def write(tmp_path, model, vocabulary):
 def test_a_small_file_gives_the_logits_and_the_tokenizer_it_was_written_from(write, vocabulary, tied):
     cfg = replace(CFG, tied=tied)
     llama = random_llama(cfg, seed=3)
-    policy, tokenizer = load_model(write(cfg, llama))
+    loaded = load(write(cfg, llama))
+    policy, tokenizer = loaded.policy, loaded.tokenizer
     assert policy.config == cfg
     tokens = np.random.default_rng(0).integers(0, 300, (2, 20))
     expected = llama_logits(llama, tokens)
@@ -225,19 +226,19 @@ def test_a_small_file_gives_the_logits_and_the_tokenizer_it_was_written_from(wri
     ("quantisation", "error"), [("F16", 1e-3), ("BF16", 5e-3), ("Q8_0", 0.01), ("Q4_0", 0.15), ("Q4_1", 0.1)]
 )
 def test_quantised_tensors_are_those_that_were_written_up_to_rounding(write, model, quantisation, error):
-    exact = load_model(write()).policy.params
-    rounded = load_model(write(quantisation=quantisation)).policy.params
+    exact = load(write()).policy.params
+    rounded = load(write(quantisation=quantisation)).policy.params
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=error * float(jnp.abs(a).max())), exact, rounded)
     assert not np.array_equal(exact["layers"]["q"]["kernel"], rounded["layers"]["q"]["kernel"])
 
 
 def test_the_caller_chooses_precision_and_remat_only(write):
     asked = replace(CFG, dtype="bfloat16", remat="dots")
-    policy = load_model(write(), asked).policy
+    policy = load(write(), expected=asked).policy
     assert policy.config == asked
     assert {leaf.dtype.name for leaf in jax.tree.leaves(policy.params)} == {"bfloat16"}
     with pytest.raises(UserError, match="layers is 2, expected 3; context is 256, expected 512"):
-        load_model(write(), replace(CFG, layers=3, context=512))
+        load(write(), expected=replace(CFG, layers=3, context=512))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_the_caller_chooses_precision_and_remat_only(write):
 )
 def test_an_unfit_file_is_refused_with_the_reason(write, change, message):
     with pytest.raises(UserError, match=re.escape(message)):
-        load_model(write(**change))
+        load(write(**change))
 
 
 def test_all_known_quantisations_are_tested():
@@ -272,36 +273,36 @@ def test_a_damaged_file_is_refused(write, tmp_path):
     path = write()
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(UserError, match="damaged"):
-        load_model(path)
+        load(path)
     (tmp_path / "text.gguf").write_text("no GGUF at all")
     with pytest.raises(UserError, match="no GGUF file"):
-        load_model(tmp_path / "text.gguf")
+        load(tmp_path / "text.gguf")
 
 
 def test_without_the_package_the_extra_is_named(write, monkeypatch):
     path = write()
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(UserError, match="extra 'gguf'"):
-        load_model(path)
+        load(path)
 
 
 def test_without_the_weights_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(load.PACKAGED, "smollm2_135m", ("no_such_package", "no-such-package"))
     with pytest.raises(UserError, match=r"package no-such-package, which is not installed: .* extra 'gguf'"):
-        load_model("smollm2_135m")
+        load("smollm2_135m")
 
 
 @pytest.mark.parametrize("name", ["tiny", "no/such/file.gguf"])
 def test_an_unknown_model_is_an_error_that_names_the_known(name):
     with pytest.raises(UserError, match="smollm2_135m"):
-        load_model(name)
+        load(name)
 
 
 def test_a_folder_gives_the_policy_and_tokenizer_that_were_saved_in_it(vocabulary, tmp_path):
     policy = init_policy(CFG, seed=0)
     save_policy(tmp_path, policy)
     vocabulary[0].save(tmp_path)
-    loaded = load_model(tmp_path)
+    loaded = load(tmp_path)
     jax.tree.map(np.testing.assert_array_equal, loaded.policy.params, policy.params)
     assert loaded.tokenizer.digest == vocabulary[0].digest
 
@@ -309,9 +310,9 @@ def test_a_folder_gives_the_policy_and_tokenizer_that_were_saved_in_it(vocabular
 def test_the_tokenizer_can_come_from_elsewhere_if_it_fits(write, vocabulary, tmp_path):
     path = write()
     vocabulary[0].save(tmp_path / "fits")
-    assert load_model(path, tokenizer=tmp_path / "fits").tokenizer.digest == vocabulary[0].digest
-    assert load_model(path, tokenizer=path).tokenizer.encode("the fox") == vocabulary[0].encode("the fox")
+    assert load(path, tokenizer=tmp_path / "fits").tokenizer.digest == vocabulary[0].digest
+    assert load(path, tokenizer=path).tokenizer.encode("the fox") == vocabulary[0].encode("the fox")
     pairs = " ".join(a + b for a in "abcdefgh" for b in "stuvwxyz")
     train_bpe([pairs], 301, ("<|end|>",), "<|end|>").save(tmp_path / "large")
     with pytest.raises(UserError, match=r"has 301 tokens, the model .* only 300"):
-        load_model(path, tokenizer=tmp_path / "large")
+        load(path, tokenizer=tmp_path / "large")

@@ -13,8 +13,8 @@ from etils import epath
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
 from itool_jax.models.hf import hf_config, save_hf
-from itool_jax.models.load import load_model
-from itool_jax.models.policy import add_adapters, init_policy
+from itool_jax.models.loading import load
+from itool_jax.models.policy import add_adapters, init_policy, merge_adapters
 from itool_jax.training.logprobs import ancestor_mask
 from tests.worlds import dialect
 
@@ -33,7 +33,7 @@ def test_written_and_read_back_are_the_same_bits(tmp_path, tied):
     policy = init_policy(DecoderConfig(**{**CFG.__dict__, "tied": tied}), seed=0)
     save_hf(epath.Path(tmp_path), policy)
     dialect().tokenizer.save(tmp_path)
-    loaded = load_model(tmp_path)
+    loaded = load(tmp_path)
     assert loaded.policy.config == policy.config
     jax.tree.map(np.testing.assert_array_equal, loaded.policy.params, policy.params)
     assert loaded.tokenizer.digest == dialect().tokenizer.digest
@@ -44,7 +44,7 @@ def test_transformers_gives_the_same_logits_with_adapters_merged(tmp_path):
     transformers = pytest.importorskip("transformers")
     policy = add_adapters(init_policy(CFG, seed=1), LoraConfig(4, 8.0), seed=2)
     policy = policy.replace(adapters=jax.tree.map(lambda x: x + 0.02, policy.adapters))
-    save_hf(epath.Path(tmp_path), policy)
+    save_hf(epath.Path(tmp_path), merge_adapters(policy))
     reference = transformers.LlamaForCausalLM.from_pretrained(tmp_path)
     tokens = np.random.default_rng(0).integers(0, 400, (2, 20))
     with torch.no_grad():
@@ -77,4 +77,4 @@ def test_a_damaged_weights_file_is_told(tmp_path):
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
     dialect().tokenizer.save(tmp_path)
     with pytest.raises(UserError, match="safetensors"):
-        load_model(tmp_path)
+        load(tmp_path)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from itool_jax.errors import UserError
-from itool_jax.models.config import DecoderConfig, LoraConfig, preset
+from itool_jax.models.config import DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder, empty_cache
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters, with_remat
+from itool_jax.models.presets import preset
 from itool_jax.models.weights import HUGGING_FACE, import_params
 from itool_jax.training.checkpoints import load_policy, save_policy
 
@@ -90,7 +91,8 @@ def tensors_of(model, cfg):
 
 def import_hugging_face(tensors, cfg):
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    return Policy(Decoder(cfg), import_params(cfg, HUGGING_FACE, shapes, tensors.__getitem__, "the test's model"))
+    read = lambda name, part: tensors[name][part]
+    return Policy(Decoder(cfg), import_params(cfg, HUGGING_FACE, shapes, read, "the test's model"))
 
 
 def llama_logits(model, tokens_BS):

@@ -19,8 +19,8 @@ from itool_jax.data.store import PreparedStore, read_manifest
 from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.errors import UserError
-from itool_jax.models.config import preset
-from itool_jax.models.load import load_model
+from itool_jax.models.loading import load
+from itool_jax.models.presets import preset
 from itool_jax.rounds import base_model
 from itool_jax.rounds.base_model import tokenizer_of
 from itool_jax.rounds.data_settings import deciding_settings, matching_manifest
@@ -37,7 +37,7 @@ store_writer = pytest.importorskip("itool_jax.data.store_writer", reason="stores
 def test_the_tokenizer_of_a_store_is_that_of_the_run():
     config = load_config("configs/quickstart.py")
     assert config.model.checkpoint
-    model = load_model(config.model.checkpoint, preset(config.model.preset))
+    model = load(config.model.checkpoint, expected=preset(config.model.preset))
     assert tokenizer_of(config, []).digest == model.tokenizer.digest
 
 

@@ -21,9 +21,9 @@ from itool_jax.data.toolworld import ToolWorld
 from itool_jax.evaluation.exact_match import grade, summarize
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.forest import chain
-from itool_jax.models.config import preset
 from itool_jax.models.hf import save_hf
 from itool_jax.models.policy import Policy, init_policy
+from itool_jax.models.presets import preset
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler

@@ -3,34 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from itool_jax.data.prepared import Prepared
 from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
-
-
-@dataclass
-class _Answer:
-    """A tree with a single greedy branch."""
-
-    prepared: Prepared
-    budget: int
-    sample: Sample | None = None
-    asked: bool = False
-
-    @property
-    def key(self) -> int:
-        return self.prepared.key
-
-    @property
-    def prompt(self) -> Sequence[int]:
-        return self.prepared.prompt
-
-    def requests(self) -> Sequence[Request]:
-        if self.asked:
-            return ()
-        self.asked = True
-        return (Request((), samples=1, budget=self.budget, temperature=0.0),)
+from itool_jax.sampling.single import SingleBranch
 
 
 def greedy_answers(
@@ -42,11 +18,12 @@ def greedy_answers(
     """The greedy answer of every example, in their order, each of at most `budget` tokens; on_done as each ends."""
 
     def receive(finished: Sequence[Finished]) -> None:
-        for growth, _, (sample,) in finished:
-            growth.sample = sample
-            on_done(growth.prepared, sample)
+        for branch, _, (sample,) in finished:
+            branch.sample = sample
+            on_done(branch.of, sample)
 
-    answers = [_Answer(prepared, budget) for prepared in examples]
+    request = Request((), samples=1, budget=budget, temperature=0.0)
+    answers = [SingleBranch(prepared.key, prepared.prompt, request, of=prepared) for prepared in examples]
     for _ in sampler.grow(answers, receive):
         pass
     samples = [answer.sample for answer in answers if answer.sample is not None]

@@ -1,19 +1,26 @@
-"""Shapes of the decoder, and the presets that go by name."""
+"""Shapes of the decoder and of its adapters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from itool_jax.errors import UserError
+from itool_jax.models.rope import RopeScaling
+
+LINEAR: tuple[str, ...] = ("q", "k", "v", "o", "gate", "up", "down")  # the linear layers, which adapters can go on
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
     """A decoder of the Llama family; sizes are counts of elements.
 
-    context  the longest sequence, in tokens, that the weights were trained for
-    tied     the output head is the embedding's transpose
-    remat    what the backward pass computes again: "none", "dots" (all but matmul results) or "full" (whole layers)
+    tied          the output head is the embedding's transpose
+    context       the longest sequence, in tokens, that the weights were trained for
+    rope_scaling  None where the frequencies are those of rope_theta alone
+    qkv_bias      queries, keys and values have biases (Qwen2)
+    qk_norm       queries and keys are normalised head by head before they are rotated (Qwen3)
+    remat         what the backward pass computes again: "none", "dots" (all but matmul results) or "full" (layers)
     """
 
     vocab_size: int
@@ -27,6 +34,9 @@ class DecoderConfig:
     norm_eps: float = 1e-5
     tied: bool = True
     context: int = 2048
+    rope_scaling: RopeScaling | None = None
+    qkv_bias: bool = False
+    qk_norm: bool = False
     dtype: str = "float32"
     remat: str = "none"
 
@@ -36,46 +46,39 @@ class DecoderConfig:
         if self.head_dim % 2:
             raise ValueError(f"rotary embeddings need an even head_dim, found {self.head_dim}")
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> DecoderConfig:
+        """The inverse of `to_json`; raises TypeError or ValueError for anything else."""
+        scaling = row.get("rope_scaling")
+        return cls(**{**row, "rope_scaling": RopeScaling(**scaling) if scaling else None})
+
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Low-rank adapters on all linear layers (Hu et al. 2021): W x + (alpha / rank) B A x."""
+    """Low-rank adapters on linear layers: W x + scale B A x (Hu et al. 2021).
+
+    targets  which of LINEAR they are on
+    rslora   scale is alpha / sqrt(rank) instead of alpha / rank, so that high ranks learn (Kalajdzievski 2023)
+    """
 
     rank: int
     alpha: float
+    targets: tuple[str, ...] = LINEAR
+    rslora: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))  # JSON gives a list
+        if unknown := sorted(set(self.targets) - set(LINEAR)):
+            raise ValueError(f"adapters on {', '.join(unknown)}: the linear layers are {', '.join(LINEAR)}")
+        if self.rank < 1 or not self.targets:
+            raise ValueError(f"adapters of rank {self.rank} on {len(self.targets)} layers: expected at least 1 of each")
 
     @property
     def scale(self) -> float:
-        return self.alpha / self.rank
-
-
-PRESETS = {
-    "nano": DecoderConfig(
-        vocab_size=400, dim=48, layers=2, heads=4, kv_heads=2, head_dim=12, ffn=128, rope_theta=10_000.0, context=512
-    ),
-    "tiny": DecoderConfig(
-        vocab_size=768, dim=128, layers=4, heads=4, kv_heads=2, head_dim=32, ffn=384, rope_theta=10_000.0, context=512
-    ),
-    "smollm2_135m": DecoderConfig(
-        vocab_size=49_152,
-        dim=576,
-        layers=30,
-        heads=9,
-        kv_heads=3,
-        head_dim=64,
-        ffn=1536,
-        rope_theta=100_000.0,
-        context=8192,
-        remat="full",
-    ),
-}
-
-
-def preset(name: str) -> DecoderConfig:
-    """The preset of that name; raises UserError that lists the known ones."""
-    if name not in PRESETS:
-        raise UserError(f"unknown model preset {name!r}: the presets are {', '.join(sorted(PRESETS))}")
-    return PRESETS[name]
+        return self.alpha / (self.rank**0.5 if self.rslora else self.rank)
 
 
 def require_same_model(found: DecoderConfig, expected: DecoderConfig, source: str) -> None:

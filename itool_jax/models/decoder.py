@@ -1,5 +1,7 @@
 """One Flax decoder of the Llama family: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU (Touvron 2023).
 
+Switches of its config make it Qwen2's (biases on queries, keys and values) or Qwen3's (normalised queries and keys).
+
 A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of
 a tree. The KV cache is an argument and a result, [L, B, K, C, H]; it rides in the carry of the layer scan, so that a
 step updates it in place.
@@ -16,6 +18,7 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.rope import rotate, rotations
 
 
 class KVCache(NamedTuple):
@@ -37,6 +40,7 @@ class Linear(nn.Module):
     lora: LoraConfig | None
     contract: int = 1
     gain: float = 1.0
+    bias: bool = False
     dtype: str = "float32"
 
     @nn.compact
@@ -49,6 +53,8 @@ class Linear(nn.Module):
             a, b = self.get_variable("lora", "a"), self.get_variable("lora", "b")
             down = jnp.tensordot(x, a.astype(self.dtype), self.contract)
             y = y + self.lora.scale * jnp.tensordot(down, b.astype(self.dtype), 1)
+        if self.bias:
+            y = y + self.param("bias", nn.initializers.zeros, self.out, jnp.float32).astype(self.dtype)
         return y
 
 
@@ -62,13 +68,6 @@ class RMSNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:], jnp.float32)
         x32 = x.astype(jnp.float32)
         return (x32 * jax.lax.rsqrt(jnp.mean(x32**2, -1, keepdims=True) + self.eps) * scale).astype(x.dtype)
-
-
-def rotate(x_BSNH: jax.Array, cos_BSH: jax.Array, sin_BSH: jax.Array) -> jax.Array:
-    """Rotary position embedding in the half-split form (Su et al. 2021)."""
-    left, right = jnp.split(x_BSNH, 2, axis=-1)
-    cos, sin = cos_BSH[:, :, None], sin_BSH[:, :, None]
-    return jnp.concatenate([left * cos - right * sin, right * cos + left * sin], -1).astype(x_BSNH.dtype)
 
 
 def attend(q_BSNH: jax.Array, k_BKCH: jax.Array, v_BKCH: jax.Array, mask_BSC: jax.Array) -> jax.Array:
@@ -94,15 +93,21 @@ class Layer(nn.Module):
         x_BSD, cache = carry
         cfg = self.cfg
 
-        def linear(name: str, *out: int, contract: int = 1, gain: float = 1.0) -> Linear:
-            return Linear(out, self.lora, contract, gain, cfg.dtype, name=name)
+        def linear(name: str, *out: int, contract: int = 1, gain: float = 1.0, bias: bool = False) -> Linear:
+            return Linear(out, self.lora, contract, gain, bias, cfg.dtype, name=name)
+
+        def heads(name: str, count: int) -> jax.Array:
+            return linear(name, count, cfg.head_dim, bias=cfg.qkv_bias)(h_BSD)
+
+        def normed(name: str, x_BSNH: jax.Array) -> jax.Array:
+            return RMSNorm(cfg.norm_eps, name=f"{name}_norm")(x_BSNH) if cfg.qk_norm else x_BSNH
 
         into_residual = (2 * cfg.layers) ** -0.5  # keeps the tokens themselves audible in the residual stream
 
         h_BSD = RMSNorm(cfg.norm_eps, name="attention_norm")(x_BSD)
-        q_BSNH = rotate(linear("q", cfg.heads, cfg.head_dim)(h_BSD), *rope)
-        k_BSKH = rotate(linear("k", cfg.kv_heads, cfg.head_dim)(h_BSD), *rope)
-        v_BSKH = linear("v", cfg.kv_heads, cfg.head_dim)(h_BSD)
+        q_BSNH = rotate(normed("q", heads("q", cfg.heads)), *rope)
+        k_BSKH = rotate(normed("k", heads("k", cfg.kv_heads)), *rope)
+        v_BSKH = heads("v", cfg.kv_heads)
         if cache is None:
             k_BKCH, v_BKCH = k_BSKH.swapaxes(1, 2), v_BSKH.swapaxes(1, 2)
         else:
@@ -157,9 +162,7 @@ class Decoder(nn.Module):
         A column index of C or more writes nothing. Queries see the cache as it is after the write, under `mask_BSC`.
         """
         cfg = self.cfg
-        inverse_H = cfg.rope_theta ** (-jnp.arange(0, cfg.head_dim, 2, dtype=jnp.float32) / cfg.head_dim)
-        angles_BSH = positions_BS[..., None].astype(jnp.float32) * inverse_H
-        rope = (jnp.cos(angles_BSH), jnp.sin(angles_BSH))
+        rope = rotations(positions_BS, cfg.head_dim, cfg.rope_theta, cfg.rope_scaling)
         x_BSD = self.embedding[tokens_BS].astype(cfg.dtype)
         (x_BSD, cache), _ = self.layers((x_BSD, cache), jnp.arange(cfg.layers), rope, mask_BSC, columns_BS)
         return self.final_norm(x_BSD), cache

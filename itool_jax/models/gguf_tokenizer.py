@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.models.gguf import GgufFile
 
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def _split(digits: str):
+    words = pre_tokenizers.Split(Regex(_WORDS % digits), behavior="isolated")
+    return pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
 # llama.cpp's names of pre-tokenizers. "smollm": every digit apart, then GPT-2's split into words.
 PRE_TOKENIZERS = {
     "smollm": lambda: pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     ),
+    "llama-bpe": lambda: _split("{1,3}"),
+    "qwen2": lambda: _split(""),
 }
+_NORMALIZERS = {"qwen2": normalizers.NFC}
+_WHOLE_WORDS_FIRST = ("llama-bpe",)  # a word that is a token is that token, whatever its merges
 
+_ROLES = {"bos": "bos", "unk": "unknown", "pad": "padding"}
 _CONTROL, _USER_DEFINED = 3, 4  # of llama.cpp's token types
 
 
@@ -30,13 +45,24 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
     merges = [_merge(merge) for merge in file.value("tokenizer.ggml.merges", list)]
     eos = file.value("tokenizer.ggml.eos_token_id", int)
     _check(file, tokens, types, merges, eos)
-    backend = Backend(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
-    backend.pre_tokenizer = PRE_TOKENIZERS[file.value("tokenizer.ggml.pre", str)]()
+    name = file.value("tokenizer.ggml.pre", str)
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    backend = Backend(models.BPE(vocabulary, merges, ignore_merges=name in _WHOLE_WORDS_FIRST))
+    backend.pre_tokenizer = PRE_TOKENIZERS[name]()
+    if name in _NORMALIZERS:
+        backend.normalizer = _NORMALIZERS[name]()
     backend.decoder = decoders.ByteLevel()
     for kind, add in ((_CONTROL, backend.add_special_tokens), (_USER_DEFINED, backend.add_tokens)):
         special = kind == _CONTROL
         add([AddedToken(t, special=special, normalized=False) for t, k in zip(tokens, types, strict=True) if k == kind])
-    return Tokenizer(backend, tokens[eos])
+    template = file.value("tokenizer.chat_template", str, "")
+    return Tokenizer(backend, tokens[eos], {"default": template} if template else None, _roles(file, tokens))
+
+
+def _roles(file: GgufFile, tokens: list) -> dict[str, str]:
+    """Names of the special tokens that templates ask for."""
+    ids = {f"{role}_token": file.value(f"tokenizer.ggml.{key}_token_id", int, -1) for role, key in _ROLES.items()}
+    return {role: tokens[number] for role, number in ids.items() if 0 <= number < len(tokens)}
 
 
 def _merge(text: str) -> tuple[str, str]:

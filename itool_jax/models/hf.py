@@ -1,110 +1,174 @@
-"""Hugging Face directories of plain Llama models: config.json, model.safetensors and the tokenizer."""
+"""Hugging Face model directories: config.json, safetensors in one file or several with an index; and the hub."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from etils import epath
+from jax.sharding import Mesh
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from itool_jax import files
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig
 from itool_jax.models.decoder import Decoder
-from itool_jax.models.policy import Policy, merge_adapters
-from itool_jax.models.weights import HUGGING_FACE, export_params, import_params
+from itool_jax.models.families import config_from_json, config_to_json
+from itool_jax.models.policy import Policy
+from itool_jax.models.weights import HUGGING_FACE, FileTensor, Index, Read, Shape, export_tensors, import_params
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+SHARD_BYTES = 5 * 10**9
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")  # old files hold these too
+_HUB_ID = re.compile(r"(?:hub:)?([\w-][\w.-]*/[\w-][\w.-]*)")
+_FROM_HUB = ["*.json", "*.safetensors", "*.jinja", "additional_chat_templates/*"]
 
 
 def is_hf(folder: epath.Path) -> bool:
-    return (folder / CONFIG).exists() and (folder / WEIGHTS).exists()
+    return (folder / CONFIG).exists() and any((folder / name).exists() for name in (WEIGHTS, INDEX, *_PICKLES))
+
+
+def hub_folder(name: str) -> epath.Path | None:
+    """The folder with the files of the model OWNER/NAME, from the hub or its cache; None where it is no such name.
+
+    Raises UserError where the hub does not give it.
+    """
+    found = _HUB_ID.fullmatch(name)
+    if found is None:
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return epath.Path(snapshot_download(found[1], allow_patterns=_FROM_HUB))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"the model {found[1]!r} is no local path, and the Hugging Face hub did not give it: {reason[:300]}. Check "
+            "its name, your connection, and for gated models your login (`hf auth login`)."
+        ) from error
 
 
 def hf_config(folder: epath.Path) -> DecoderConfig:
     """Shapes from config.json as transformers 4 and 5 write it; raises UserError for what the decoder cannot be."""
-    path = folder / CONFIG
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.") from error
-    architectures = values.get("architectures") or []
-    if architectures != ["LlamaForCausalLM"]:
-        raise UserError(f"{path} is of {architectures}: only LlamaForCausalLM can be imported.")
-    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
-    other = {
-        "attention_bias": values.get("attention_bias", False),
-        "mlp_bias": values.get("mlp_bias", False),
-        "rope_type": rope.get("rope_type", rope.get("type", "default")) != "default",
-        "hidden_act": values.get("hidden_act", "silu") != "silu",
-    }
-    if unknown := [name for name, is_other in other.items() if is_other]:
-        raise UserError(f"{path} sets {', '.join(unknown)} to something that the decoder does not have.")
-
-    def size(key: str, default: int | None = None) -> int:
-        value = values.get(key) or default
-        if type(value) is not int or value < 1:
-            raise UserError(f"{path}: {key} is {value!r}, expected a whole number of at least 1.")
-        return value
-
-    heads = size("num_attention_heads")
-    try:
-        return DecoderConfig(
-            vocab_size=size("vocab_size"),
-            dim=size("hidden_size"),
-            layers=size("num_hidden_layers"),
-            heads=heads,
-            kv_heads=size("num_key_value_heads", heads),
-            head_dim=size("head_dim", size("hidden_size") // heads),
-            ffn=size("intermediate_size"),
-            rope_theta=float(rope.get("rope_theta", values.get("rope_theta", 10_000.0))),
-            norm_eps=float(values.get("rms_norm_eps", 1e-6)),
-            tied=bool(values.get("tie_word_embeddings", False)),
-            context=size("max_position_embeddings"),
-        )
-    except (TypeError, ValueError) as error:
-        raise UserError(f"the sizes in {path} do not fit together: {error}.") from error
+    return config_from_json(_object(folder / CONFIG), str(folder / CONFIG))
 
 
-def load_hf(folder: epath.Path, cfg: DecoderConfig) -> Policy:
+def hf_dtype(folder: epath.Path) -> str:
+    """What config.json says the weights are: "bfloat16", "float16", ...; "float32" where it says nothing."""
+    values = _object(folder / CONFIG)
+    return str(values.get("dtype") or values.get("torch_dtype") or "float32").removeprefix("torch.")
+
+
+def load_hf(folder: epath.Path, cfg: DecoderConfig, mesh: Mesh | None = None) -> Policy:
     """The policy with the directory's weights in `cfg.dtype`; `cfg` is `hf_config(folder)` but for dtype and remat."""
-    path = folder / WEIGHTS
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            return Policy(Decoder(cfg), import_params(cfg, HUGGING_FACE, found, file.get_tensor, str(path)))
-    except SafetensorError as error:
-        raise UserError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
+    with _tensors(folder) as (found, read):
+        if cfg.tied and HUGGING_FACE.head in found:
+            _check_tied(found, read, folder)
+            del found[HUGGING_FACE.head]
+        return Policy(Decoder(cfg), import_params(cfg, HUGGING_FACE, found, read, str(folder), mesh))
 
 
-def save_hf(folder: epath.Path, policy: Policy) -> None:
-    """Writes config.json and model.safetensors, adapters merged, as transformers' LlamaForCausalLM reads them."""
-    policy = merge_adapters(policy)
+def save_hf(folder: epath.Path, policy: Policy, *, shard_bytes: int = SHARD_BYTES) -> None:
+    """Writes config.json and safetensors in the parameters' own dtype, at most `shard_bytes` a file where it can be.
+
+    No more than a file's tensors is on the host at a time. Raises ValueError for a policy with adapters.
+    """
+    if policy.adapters is not None:
+        raise ValueError("the policy has adapters: merge them, or write them by themselves")
     folder.mkdir(parents=True, exist_ok=True)
-    params = jax.tree.map(np.asarray, jax.device_get(policy.params))
-    save_file(export_params(policy.config, HUGGING_FACE, params), folder / WEIGHTS, metadata={"format": "pt"})
-    (folder / CONFIG).write_text(json.dumps(_config_json(policy.config), indent=2) + "\n")
+    shards: list[list[FileTensor]] = [[]]
+    for tensor in export_tensors(policy.config, HUGGING_FACE, policy.params):
+        if shards[-1] and sum(one.bytes for one in shards[-1]) + tensor.bytes > shard_bytes:
+            shards.append([])
+        shards[-1].append(tensor)
+    weight_map: dict[str, str] = {}
+    for number, tensors in enumerate(shards, 1):
+        name = WEIGHTS if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        save_file({one.name: one.fetch() for one in tensors}, os.fspath(folder / name), metadata={"format": "pt"})
+        weight_map |= {one.name: name for one in tensors}
+    if len(shards) > 1:
+        total = sum(one.bytes for tensors in shards for one in tensors)
+        files.write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+    files.write_json(folder / CONFIG, config_to_json(policy.config, str(policy.params["embedding"].dtype)))
 
 
-def _config_json(cfg: DecoderConfig) -> Mapping[str, Any]:
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": cfg.vocab_size,
-        "hidden_size": cfg.dim,
-        "num_hidden_layers": cfg.layers,
-        "num_attention_heads": cfg.heads,
-        "num_key_value_heads": cfg.kv_heads,
-        "head_dim": cfg.head_dim,
-        "intermediate_size": cfg.ffn,
-        "rope_theta": cfg.rope_theta,
-        "rms_norm_eps": cfg.norm_eps,
-        "tie_word_embeddings": cfg.tied,
-        "max_position_embeddings": cfg.context,
-        "hidden_act": "silu",
-        "torch_dtype": "float32",
-    }
+@contextmanager
+def _tensors(folder: epath.Path) -> Iterator[tuple[dict[str, Shape], Read]]:
+    """The shapes of all tensors of the directory, and what reads a part of one."""
+    with ExitStack() as stack:
+        opened: dict[str, Any] = {}
+        for file, names in _weight_files(folder).items():
+            path = folder / file
+            try:
+                handle = stack.enter_context(safe_open(os.fspath(path), framework="numpy"))
+            except (SafetensorError, OSError) as error:
+                raise UserError(f"{path} is no safetensors file, or a damaged one: {error}. Get it anew.") from error
+            held = set(handle.keys())
+            if names is not None and (lacking := sorted(names - held)):
+                raise UserError(f"{path} lacks {len(lacking)} tensors that {INDEX} places there, such as {lacking[0]}.")
+            opened |= {name: handle.get_slice(name) for name in (held if names is None else names)}
+        found = {name: tuple(part.get_shape()) for name, part in opened.items() if not _DERIVED.fullmatch(name)}
+        types = sorted({opened[name].get_dtype() for name in found} - {"F64", "F32", "F16", "BF16"})
+        if types:
+            raise UserError(f"{folder} has tensors of type {', '.join(types)}: only floats can be imported.")
+
+        def read(name: str, index: Index) -> np.ndarray:
+            return opened[name][index]
+
+        yield found, read
+
+
+def _weight_files(folder: epath.Path) -> Mapping[str, set[str] | None]:
+    """The files that hold weights, each with the names that the index places there; None where there is no index."""
+    if (folder / INDEX).exists():
+        placed = _object(folder / INDEX).get("weight_map")
+        if not isinstance(placed, dict) or not placed or not all(map(_is_plain_name, placed.values())):
+            raise UserError(f"{folder / INDEX}: weight_map does not map tensors to safetensors files beside it.")
+        missing = sorted({name for name in placed.values() if not (folder / name).exists()})
+        if missing:
+            raise UserError(f"{folder} lacks {len(missing)} files that {INDEX} names, such as {missing[0]}.")
+        return {file: {name for name, at in placed.items() if at == file} for file in sorted(set(placed.values()))}
+    if (folder / WEIGHTS).exists():
+        return {WEIGHTS: None}
+    raise UserError(
+        f"{folder} has its weights as pickles (.bin), which can run code when they are read, so they are not. If you "
+        "trust them, convert them: AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(OUT) writes safetensors."
+    )
+
+
+def _is_plain_name(name: object) -> bool:
+    """A safetensors file in the folder itself."""
+    return isinstance(name, str) and name == Path(name).name and name.endswith(".safetensors")
+
+
+def _check_tied(found: Mapping[str, Shape], read: Read, folder: epath.Path) -> None:
+    """A tied model may hold its head a second time, but not another one."""
+    head, embedding = HUGGING_FACE.head, HUGGING_FACE.embedding
+    rows = [(slice(start, start + 4096), slice(None)) for start in range(0, found[head][0], 4096)]
+    same = found[head] == found.get(embedding) and all(
+        np.array_equal(read(head, part), read(embedding, part)) for part in rows
+    )
+    if not same:
+        raise UserError(
+            f"{folder / CONFIG} says that the head is the embedding (tie_word_embeddings), but {head} is another "
+            "matrix: set tie_word_embeddings to false there if the head was trained by itself."
+        )
+
+
+def _object(path: epath.Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+        if not isinstance(value, dict):
+            raise ValueError(f"it holds {type(value).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON object: {error}.") from error
+    return value

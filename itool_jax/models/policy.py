@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder, KVCache
 
 PyTree = Any
@@ -63,17 +63,17 @@ def _init(decoder: Decoder, key: jax.Array) -> PyTree:
 
 
 def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
-    """The same policy with fresh LoRA adapters on all linear layers: A random, B zero, so nothing changes yet."""
-    keys = iter(jax.random.split(jax.random.key(seed), len(policy.params["layers"])))
+    """The same policy with fresh LoRA adapters: A random, B zero, so nothing changes yet."""
+    keys = dict(zip(LINEAR, jax.random.split(jax.random.key(seed), len(LINEAR)), strict=True))
 
     def adapter(name: str, kernel: jax.Array) -> dict[str, jax.Array]:
         fan_in = kernel.shape[1:3] if name == "o" else kernel.shape[1:2]
         fan_out = kernel.shape[1 + len(fan_in) :]
         bound = math.prod(fan_in) ** -0.5
-        a = jax.random.uniform(next(keys), (kernel.shape[0], *fan_in, lora.rank), jnp.float32, -bound, bound)
+        a = jax.random.uniform(keys[name], (kernel.shape[0], *fan_in, lora.rank), jnp.float32, -bound, bound)
         return {"a": a, "b": jnp.zeros((kernel.shape[0], lora.rank, *fan_out), jnp.float32)}
 
-    layers = {name: adapter(name, leaf["kernel"]) for name, leaf in policy.params["layers"].items() if "kernel" in leaf}
+    layers = {name: adapter(name, policy.params["layers"][name]["kernel"]) for name in lora.targets}
     return Policy(Decoder(policy.config, lora), policy.params, {"layers": layers})
 
 
@@ -86,7 +86,7 @@ def merge_adapters(policy: Policy) -> Policy:
         kernel = layers[name]["kernel"]
         a, b = adapter["a"], adapter["b"]
         delta = jax.vmap(lambda a, b: jnp.tensordot(a, b, 1))(a, b) * policy.decoder.lora.scale
-        layers[name] = {"kernel": (kernel + delta.astype(kernel.dtype))}
+        layers[name] = {**layers[name], "kernel": kernel + delta.astype(kernel.dtype)}
     return Policy(Decoder(policy.config), {**policy.params, "layers": layers})
 
 

@@ -1,19 +1,29 @@
-"""Weights from files of named tensors, [out, in] as PyTorch has them: checked, then stacked over the layers."""
+"""Weights between files of named tensors, [out, in] as PyTorch has them, and the decoder's parameters.
+
+Tensors are read one at a time, and of each only what this process's devices hold; layers are stacked on the devices.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, Sharding, SingleDeviceSharding
+from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig
+from itool_jax.parallel.mesh import logical_axes, partition_spec
 
 Shape = tuple[int, ...]
+Index = tuple[slice, ...]
+Read = Callable[[str, Index], np.ndarray]
 
 
 class Naming(NamedTuple):
@@ -30,12 +40,14 @@ HUGGING_FACE = Naming(
     embedding="model.embed_tokens.weight",
     final_norm="model.norm.weight",
     head="lm_head.weight",
-    layer="model.layers.{}.{}.weight",
+    layer="model.layers.{}.{}",
     parts={
         "attention_norm": "input_layernorm",
         "q": "self_attn.q_proj",
         "k": "self_attn.k_proj",
         "v": "self_attn.v_proj",
+        "q_norm": "self_attn.q_norm",
+        "k_norm": "self_attn.k_norm",
         "o": "self_attn.o_proj",
         "ffn_norm": "post_attention_layernorm",
         "gate": "mlp.gate_proj",
@@ -45,79 +57,163 @@ HUGGING_FACE = Naming(
 )
 
 
-def import_params(
-    cfg: DecoderConfig, naming: Naming, found: Mapping[str, Shape], read: Callable[[str], np.ndarray], source: str
-) -> Any:
-    """The decoder's parameters in `cfg.dtype`, from the tensors `found` (name: shape) that `read` gives one at a time.
+@dataclass(frozen=True)
+class Place:
+    """A parameter, and the tensors of a file that it is made of.
 
-    Rotary rows must come in half-split order. Raises UserError, which names `source` and the tensors, where one is
-    missing, unknown or of another shape.
+    path    in the parameter tree
+    shape   in the tree, without the axis of layers
+    inputs  how many leading axes of `shape` are inputs, which the file has last; 0 where the axes stand alike
+    names   of its tensor, or of one for each layer
+    layers  whether it is stacked
     """
-    _check(_file_shapes(cfg, naming), found, source)
-    dtype = jnp.dtype(cfg.dtype)
 
-    def whole(name: str) -> jax.Array:
-        return jnp.array(read(name), dtype)  # a copy: what `read` gives may be the file itself, mapped into memory
+    path: tuple[str, ...]
+    shape: Shape
+    inputs: int
+    names: tuple[str, ...]
+    layers: bool
 
-    def stacked(part: str, shape: Shape) -> dict[str, Any]:
-        layers = np.empty((cfg.layers, *shape), dtype)
-        for layer in range(cfg.layers):
-            layers[layer] = read(naming.layer.format(layer, naming.parts[part])).T.reshape(shape)
-        return {_leaf(part): jnp.asarray(layers)}
+    @property
+    def file_shape(self) -> Shape:
+        if self.inputs:
+            return prod(self.shape[self.inputs :]), prod(self.shape[: self.inputs])
+        return self.shape if self.path == ("embedding",) else (prod(self.shape),)
 
-    params = {
-        "embedding": whole(naming.embedding),
-        "layers": {part: stacked(part, shape) for part, shape in _part_shapes(cfg).items()},
-        "final_norm": {"scale": whole(naming.final_norm)},
-    }
-    return params if cfg.tied else params | {"head": whole(naming.head).T}
+    @property
+    def full_shape(self) -> Shape:
+        return (len(self.names), *self.shape) if self.layers else self.shape
 
+    def to_tree(self, tensor: np.ndarray, shape: Shape) -> np.ndarray:
+        """A tensor of the file, or the part of it that has this shape in the tree."""
+        return (tensor.T if self.inputs else tensor).reshape(shape)
 
-def export_params(cfg: DecoderConfig, naming: Naming, params: Any) -> dict[str, np.ndarray]:
-    """Named tensors, [out, in], of host parameters: what `import_params` reads back to the same bits."""
-    named = {naming.embedding: params["embedding"], naming.final_norm: params["final_norm"]["scale"]}
-    if not cfg.tied:
-        named[naming.head] = np.ascontiguousarray(params["head"].T)
-    shapes = _file_shapes(cfg, naming)
-    for part in _part_shapes(cfg):
-        stacked = params["layers"][part][_leaf(part)]
-        for layer in range(cfg.layers):
-            name = naming.layer.format(layer, naming.parts[part])
-            named[name] = np.ascontiguousarray(stacked[layer].reshape(shapes[name][::-1]).T)
-    return named
+    def to_file(self, value: np.ndarray) -> np.ndarray:
+        if self.inputs:
+            return np.ascontiguousarray(value.reshape(self.file_shape[::-1]).T)
+        return value.reshape(self.file_shape)
 
-
-def _leaf(part: str) -> str:
-    return "scale" if part.endswith("norm") else "kernel"
+    def in_file(self, index: Index) -> Index:
+        """Where the part of the tree's array that `index` names stands in the file's tensor."""
+        spans = [part.indices(size)[:2] for part, size in zip(index, self.shape, strict=True)]
+        if self.path == ("embedding",):
+            return tuple(slice(*span) for span in spans)
+        groups = (self.shape[self.inputs :], spans[self.inputs :]), (self.shape[: self.inputs], spans[: self.inputs])
+        return tuple(_joined(shape, of) for shape, of in groups if shape)
 
 
-def _part_shapes(cfg: DecoderConfig) -> dict[str, Shape]:
+def places(cfg: DecoderConfig, naming: Naming) -> list[Place]:
+    """All parameters of the decoder, the embedding first."""
     D, N, K, H, F = cfg.dim, cfg.heads, cfg.kv_heads, cfg.head_dim, cfg.ffn
-    return {
-        "attention_norm": (D,),
-        "q": (D, N, H),
-        "k": (D, K, H),
-        "v": (D, K, H),
-        "o": (N, H, D),
-        "ffn_norm": (D,),
-        "gate": (D, F),
-        "up": (D, F),
-        "down": (F, D),
-    }
+    kernels = {
+        "q": ((D, N, H), 1), "k": ((D, K, H), 1), "v": ((D, K, H), 1), "o": ((N, H, D), 2),
+        "gate": ((D, F), 1), "up": ((D, F), 1), "down": ((F, D), 1),
+    }  # fmt: skip
+    parts: dict[tuple[str, str], tuple[Shape, int]] = {(name, "kernel"): of for name, of in kernels.items()}
+    parts |= {("attention_norm", "scale"): ((D,), 0), ("ffn_norm", "scale"): ((D,), 0)}
+    if cfg.qkv_bias:
+        parts |= {("q", "bias"): ((N, H), 0), ("k", "bias"): ((K, H), 0), ("v", "bias"): ((K, H), 0)}
+    if cfg.qk_norm:
+        parts |= {("q_norm", "scale"): ((H,), 0), ("k_norm", "scale"): ((H,), 0)}
+
+    def names(part: str, leaf: str) -> tuple[str, ...]:
+        end = "bias" if leaf == "bias" else "weight"
+        return tuple(f"{naming.layer.format(layer, naming.parts[part])}.{end}" for layer in range(cfg.layers))
+
+    found = [
+        Place(("embedding",), (cfg.vocab_size, D), 0, (naming.embedding,), False),
+        *(Place(("layers", *path), shape, inputs, names(*path), True) for path, (shape, inputs) in parts.items()),
+        Place(("final_norm", "scale"), (D,), 0, (naming.final_norm,), False),
+    ]
+    return found if cfg.tied else [*found, Place(("head",), (D, cfg.vocab_size), 1, (naming.head,), False)]
 
 
-def _file_shapes(cfg: DecoderConfig, naming: Naming) -> dict[str, Shape]:
-    def flat(part: str, shape: Shape) -> Shape:
-        inputs = 2 if part == "o" else 1
-        return shape if len(shape) == 1 else (prod(shape[inputs:]), prod(shape[:inputs]))
+def import_params(
+    cfg: DecoderConfig, naming: Naming, found: Mapping[str, Shape], read: Read, source: str, mesh: Mesh | None = None
+) -> Any:
+    """The decoder's parameters in `cfg.dtype`, laid out over the mesh (without one, on the first device).
 
-    shapes = {naming.embedding: (cfg.vocab_size, cfg.dim), naming.final_norm: (cfg.dim,)}
-    if not cfg.tied:
-        shapes[naming.head] = (cfg.vocab_size, cfg.dim)
-    for part, shape in _part_shapes(cfg).items():
-        for layer in range(cfg.layers):
-            shapes[naming.layer.format(layer, naming.parts[part])] = flat(part, shape)
-    return shapes
+    found   the tensors of the file (name: shape)
+    read    gives a part of one of them; rotary rows must come in half-split order
+    Raises UserError, which names `source` and the tensors, where one is missing, unknown or of another shape.
+    """
+    wanted = places(cfg, naming)
+    _check({name: place.file_shape for place in wanted for name in place.names}, found, source)
+    params: dict[str, Any] = {}
+    for place in wanted:
+        at = params
+        for key in place.path[:-1]:
+            at = at.setdefault(key, {})
+        at[place.path[-1]] = _placed(place, cfg.dtype, read, mesh)
+    return params
+
+
+class FileTensor(NamedTuple):
+    """A tensor to be written: its size in bytes, and what fetches it from the devices."""
+
+    name: str
+    bytes: int
+    fetch: Callable[[], np.ndarray]
+
+
+def export_tensors(cfg: DecoderConfig, naming: Naming, params: Any) -> Iterator[FileTensor]:
+    """The tensors of a file, in the parameters' own dtypes; those of a layer stand together."""
+    wanted = places(cfg, naming)
+    stacked = [place for place in wanted if place.layers]
+    order = [(place, 0) for place in wanted if not place.layers]
+    order[1:1] = [(place, layer) for layer in range(cfg.layers) for place in stacked]
+    for place, layer in order:
+        value = params
+        for key in place.path:
+            value = value[key]
+        size = prod(place.shape) * value.dtype.itemsize
+        yield FileTensor(place.names[layer], size, partial(_fetch, place, value, layer))
+
+
+def _fetch(place: Place, value: jax.Array, layer: int) -> np.ndarray:
+    return place.to_file(np.asarray(jax.device_get(value[layer] if place.layers else value)))
+
+
+def _placed(place: Place, dtype: str, read: Read, mesh: Mesh | None) -> jax.Array:
+    def tensor(name: str, sharding: Sharding) -> jax.Array:
+        def local(index: Index | None) -> np.ndarray:
+            index = index or (slice(None),) * len(place.shape)
+            shape = tuple(len(range(*part.indices(size))) for part, size in zip(index, place.shape, strict=True))
+            part = place.to_tree(read(name, place.in_file(index)), shape)
+            return np.array(part, jnp.dtype(dtype), order="C")  # a copy: `read` may give the mapped file itself
+
+        return jax.make_array_from_callback(place.shape, sharding, local)
+
+    whole, one = _shardings(place, mesh)
+    if not place.layers:
+        return tensor(place.names[0], one)
+    stacked = jax.jit(partial(jnp.zeros, place.full_shape, dtype), out_shardings=whole)()
+    for layer, name in enumerate(place.names):
+        stacked = _with_layer(stacked, tensor(name, one), layer)
+    return stacked
+
+
+@partial(jax.jit, donate_argnums=0)
+def _with_layer(stacked: jax.Array, value: jax.Array, layer: int) -> jax.Array:
+    return jax.lax.dynamic_update_index_in_dim(stacked, value, layer, 0)
+
+
+def _shardings(place: Place, mesh: Mesh | None) -> tuple[Sharding, Sharding]:
+    """Of the whole parameter, and of one layer of it."""
+    if mesh is None:
+        device = SingleDeviceSharding(jax.local_devices()[0])
+        return device, device
+    keys = tuple(jax.tree_util.DictKey(key) for key in place.path)
+    spec = partition_spec(logical_axes(keys), place.full_shape, mesh)
+    return NamedSharding(mesh, spec), NamedSharding(mesh, P(*spec[1:]) if place.layers else spec)
+
+
+def _joined(shape: Sequence[int], spans: Sequence[tuple[int, int]]) -> slice:
+    """One span over axes that the file has as one; only the first of them may be taken in part."""
+    if any(span != (0, size) for span, size in zip(spans[1:], shape[1:], strict=True)):
+        raise ValueError(f"a part {spans} of axes {shape} that are one in the file: shard the first of them only")
+    inner = prod(shape[1:])
+    return slice(spans[0][0] * inner, spans[0][1] * inner)
 
 
 def _check(expected: Mapping[str, Shape], found: Mapping[str, Shape], source: str) -> None:
@@ -134,8 +230,8 @@ def _check(expected: Mapping[str, Shape], found: Mapping[str, Shape], source: st
     if any(faults.values()):
         listed = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in faults.items() if names)
         raise UserError(
-            f"the tensors of {source} are not those of a Llama decoder of these sizes. {listed}. "
-            "Name a file of a plain Llama model: no biases, no experts, no rotary scaling."
+            f"the tensors of {source} are not those of a decoder of these sizes. {listed}. Expected a plain Llama, "
+            "Qwen2 or Qwen3 model, as its config says: no experts, no other biases, nothing merged or renamed."
         )
 
 

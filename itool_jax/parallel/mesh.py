@@ -27,7 +27,7 @@ RULES: dict[str, str | None] = {
     "norm": None,
 }
 
-# Logical axes of every parameter by its name in the tree; adapters derive theirs from the kernel's.
+# Logical axes of every parameter by its name in the tree; adapters and biases derive theirs from the kernel's.
 LOGICAL: dict[str, tuple[str, ...]] = {
     "embedding": ("vocab", "embed"),
     "head": ("embed", "vocab"),
@@ -40,6 +40,8 @@ LOGICAL: dict[str, tuple[str, ...]] = {
     "down": ("layer", "ffn", "embed"),
     "attention_norm": ("layer", "norm"),
     "ffn_norm": ("layer", "norm"),
+    "q_norm": ("layer", "norm"),
+    "k_norm": ("layer", "norm"),
     "final_norm": ("norm",),
 }
 
@@ -71,6 +73,8 @@ def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:
         return (*axes[: 1 + contract], "rank")
     if names[-1] == "b":
         return ("layer", "rank", *axes[1 + contract :])
+    if names[-1] == "bias":
+        return ("layer", *axes[1 + contract :])
     return axes
 
 

@@ -17,9 +17,10 @@ from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example, is_variant
 from itool_jax.data.store import TOKENIZER
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
-from itool_jax.models.config import LoraConfig, preset
-from itool_jax.models.load import load_model, load_tokenizer
+from itool_jax.models.config import LoraConfig
+from itool_jax.models.loading import load, load_tokenizer
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, with_remat
+from itool_jax.models.presets import preset
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
@@ -42,7 +43,8 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data."""
     cfg = config.model
     if cfg.checkpoint:
-        policy, tokenizer = load_model(cfg.checkpoint, preset(cfg.preset), cfg.tokenizer)
+        loaded = load(cfg.checkpoint, expected=preset(cfg.preset), tokenizer=cfg.tokenizer)
+        policy, tokenizer = loaded.policy, loaded.tokenizer
     else:
         tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)

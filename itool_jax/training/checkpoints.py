@@ -62,7 +62,7 @@ def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: boo
     path = epath.Path(directory).absolute()
     path.mkdir(parents=True, exist_ok=True)
     lora = policy.decoder.lora
-    shape = {"decoder": dataclasses.asdict(policy.config), "lora": dataclasses.asdict(lora) if lora else None}
+    shape = {"decoder": policy.config.to_json(), "lora": dataclasses.asdict(lora) if lora else None}
     (path / _SHAPE_FILE).write_text(json.dumps(shape, indent=1, sort_keys=True))
     variables = {"lora": policy.adapters} if adapters_only else policy.variables
     with ocp.StandardCheckpointer() as checkpointer:
@@ -96,7 +96,7 @@ def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None
 def _read_shape(path: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
     try:
         shape = json.loads(path.read_text())
-        return DecoderConfig(**shape["decoder"]), LoraConfig(**shape["lora"]) if shape["lora"] else None
+        return DecoderConfig.from_json(shape["decoder"]), LoraConfig(**shape["lora"]) if shape["lora"] else None
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} is damaged, or was written by another version: {error}. Take another checkpoint, or do its stage "

