@@ -18,13 +18,18 @@ from itool_jax.data.chat import CHATML, encode_prompt
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import train_bpe
 from itool_jax.errors import UserError
+from itool_jax.models import load, loading
 from itool_jax.models.config import DecoderConfig
-from itool_jax.models.gguf import QUANTISATIONS
-from itool_jax.models.loading import load
+from itool_jax.models.families import config_from_json
+from itool_jax.models.gguf import QUANTISATIONS, open_gguf
+from itool_jax.models.gguf_tokenizer import gguf_tokenizer
 from itool_jax.models.policy import init_policy
 from itool_jax.models.presets import PRESETS
+from itool_jax.models.rope import RopeScaling
 from itool_jax.sampling.sampler import Request, SamplerConfig, TreeSampler
 from itool_jax.training.checkpoints import save_policy
+from tests.assets import asset
+from tests.test_families import random_model
 from tests.test_mesh import one_device
 from tests.test_models import causal_logits, llama_config, llama_logits, random_llama, tensors_of
 
@@ -83,7 +88,7 @@ class OneAnswer:
 
 
 def test_smollm2_knows_the_capital_of_france(smollm2):
-    policy, tokenizer = smollm2
+    policy, tokenizer = smollm2.policy, smollm2.tokenizer
     question = Message("user", "What is the capital of France?")
     growth = OneAnswer(encode_prompt(CHATML, tokenizer, Example("france", (), (question,), "Paris")))
     sizes = SamplerConfig(1, 1, 32, 16, stop_tokens=(tokenizer.end_of_turn_id,), round_steps=12)
@@ -133,16 +138,18 @@ def interleaved(rows, heads):
     return rows[order]
 
 
-def gguf_tensors(model, cfg):
+def gguf_tensors(model, cfg, architecture="llama"):
     """The model's tensors under the names and in the row order of llama.cpp."""
     names = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "o_proj": "attn_output"}
     names |= {f"{part}_proj": f"attn_{part}" for part in "qkv"}
+    names |= {f"{part}_norm": f"attn_{part}_norm" for part in "qk"}
     names |= {f"{part}_proj": f"ffn_{part}" for part in ("gate", "up", "down")}
     tensors = {}
     for name, tensor in tensors_of(model, cfg).items():
-        if match := re.fullmatch(r"model\.layers\.(\d+)\.(?:\w+\.)?(\w+)\.weight", name):
-            heads = {"q_proj": cfg.heads, "k_proj": cfg.kv_heads}.get(match[2])
-            tensors[f"blk.{match[1]}.{names[match[2]]}.weight"] = interleaved(tensor, heads) if heads else tensor
+        if match := re.fullmatch(r"model\.layers\.(\d+)\.(?:\w+\.)?(\w+)\.(weight|bias)", name):
+            rotated = {"q_proj": cfg.heads, "k_proj": cfg.kv_heads} if architecture == "llama" else {}
+            heads = rotated.get(match[2])
+            tensors[f"blk.{match[1]}.{names[match[2]]}.{match[3]}"] = interleaved(tensor, heads) if heads else tensor
         else:
             top = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
             tensors[f"{top[name.removesuffix('.weight')]}.weight"] = tensor
@@ -168,19 +175,19 @@ def vocabulary():
 def write(tmp_path, model, vocabulary):
     """Writes a small model as a GGUF file: metadata and tensors replaced as told (None leaves one out)."""
 
-    def write(cfg=CFG, llama=model, quantisation="F32", metadata=None, tensors=None):
+    def write(cfg=CFG, llama=model, quantisation="F32", metadata=None, tensors=None, architecture="llama"):
         _, tokens, types, merges = vocabulary
         values = {
-            "general.architecture": "llama",
-            "llama.block_count": cfg.layers,
-            "llama.context_length": cfg.context,
-            "llama.embedding_length": cfg.dim,
-            "llama.feed_forward_length": cfg.ffn,
-            "llama.attention.head_count": cfg.heads,
-            "llama.attention.head_count_kv": cfg.kv_heads,
-            "llama.attention.layer_norm_rms_epsilon": cfg.norm_eps,
-            "llama.attention.key_length": cfg.head_dim,
-            "llama.rope.freq_base": cfg.rope_theta,
+            "general.architecture": architecture,
+            f"{architecture}.block_count": cfg.layers,
+            f"{architecture}.context_length": cfg.context,
+            f"{architecture}.embedding_length": cfg.dim,
+            f"{architecture}.feed_forward_length": cfg.ffn,
+            f"{architecture}.attention.head_count": cfg.heads,
+            f"{architecture}.attention.head_count_kv": cfg.kv_heads,
+            f"{architecture}.attention.layer_norm_rms_epsilon": cfg.norm_eps,
+            f"{architecture}.attention.key_length": cfg.head_dim,
+            f"{architecture}.rope.freq_base": cfg.rope_theta,
             "tokenizer.ggml.model": "gpt2",
             "tokenizer.ggml.pre": "smollm",
             "tokenizer.ggml.tokens": tokens,
@@ -195,7 +202,7 @@ def write(tmp_path, model, vocabulary):
             if value is not None:
                 adders[type(value)](key, value)
         kind = gguf.GGMLQuantizationType[quantisation]
-        for name, tensor in (gguf_tensors(llama, cfg) | (tensors or {})).items():
+        for name, tensor in (gguf_tensors(llama, cfg, architecture) | (tensors or {})).items():
             if tensor is not None and tensor.ndim == 2:
                 writer.add_tensor(name, gguf.quantize(np.ascontiguousarray(tensor), kind), raw_dtype=kind)
             elif tensor is not None:
@@ -220,6 +227,68 @@ def test_a_small_file_gives_the_logits_and_the_tokenizer_it_was_written_from(wri
     expected = llama_logits(llama, tokens)
     assert np.abs(causal_logits(policy, jnp.asarray(tokens)) - expected).max() <= 1e-4 * np.abs(expected).max()
     assert tokenizer.encode("the lazy fox 123") == vocabulary[0].encode("the lazy fox 123")
+
+
+@pytest.mark.parametrize(("name", "architecture"), [("qwen2", "qwen2"), ("qwen3", "qwen3"), ("qwen3_tied", "qwen3")])
+def test_files_of_qwen_give_the_logits_that_transformers_reads_from_them(write, name, architecture):
+    import torch
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    own = random_model(name)
+    cfg = config_from_json({**own.config.to_dict(), "architectures": [type(own).__name__]}, "the test's model")
+    path = write(cfg, own, architecture=architecture)
+    read = random_model(name, seed=9)
+    checkpoint = load_gguf_checkpoint(path, return_tensors=True, model_to_load=read)
+    read.load_state_dict(checkpoint["tensors"], strict=False)
+    tokens = np.random.default_rng(0).integers(0, 300, (2, 20))
+    with torch.no_grad():
+        expected = read(torch.tensor(tokens)).logits.float().numpy()
+    loaded = load(path)
+    assert loaded.policy.config == cfg
+    found = causal_logits(loaded.policy, jnp.asarray(tokens))
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_llama3s_scaling_is_read_from_the_divisors_in_the_file(write):
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    rope = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    config = LlamaConfig(
+        hidden_size=CFG.heads * CFG.head_dim,
+        num_attention_heads=CFG.heads,
+        rope_parameters={**rope, "original_max_position_embeddings": 8192},
+    )
+    scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config)
+    plain = 5e5 ** (-np.arange(0, CFG.head_dim, 2) / CFG.head_dim)
+    cfg = replace(CFG, rope_theta=5e5, rope_scaling=RopeScaling("llama3", 32.0, 8192))
+    path = write(cfg, tensors={"rope_freqs.weight": (plain / scaled.numpy()).astype(np.float32)})
+    assert load(path).policy.config == cfg
+
+
+@pytest.mark.parametrize(("folder", "name"), [("tok_llama3", "llama-bpe"), ("tok_qwen2_5", "qwen2")])
+def test_vocabularies_of_llama3_and_qwen_split_words_as_their_own_tokenizers_do(write, folder, name):
+    """The whole vocabulary, as converters write it into a GGUF file, against tokenizer.json."""
+    from tokenizers import Tokenizer as Backend
+
+    source = Backend.from_file(str(asset(folder) / "tokenizer.json"))
+    state = json.loads(source.to_str())
+    added = {token["id"]: token for token in state["added_tokens"]}
+    vocabulary = {**state["model"]["vocab"], **{token["content"]: id for id, token in added.items()}}
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    assert [vocabulary[token] for token in tokens] == list(range(len(tokens)))
+    kinds = [(3 if added[i]["special"] else 4) if i in added else 1 for i in range(len(tokens))]
+    merges = [" ".join(merge) if isinstance(merge, list) else merge for merge in state["model"]["merges"]]
+    eos = next(i for i, token in added.items() if token["special"])
+    metadata = {"pre": name, "tokens": tokens, "token_type": kinds, "merges": merges, "eos_token_id": eos}
+    metadata = {f"tokenizer.ggml.{key}": value for key, value in metadata.items()}
+    path = write(metadata={**metadata, "tokenizer.chat_template": "{{ messages }}", "tokenizer.ggml.bos_token_id": eos})
+    tokenizer = gguf_tokenizer(open_gguf(path))
+    source.encode_special_tokens = True
+    for text in VARIED_TEXTS:
+        assert tokenizer.encode(text) == source.encode(text, add_special_tokens=False).ids, text
+    assert tokenizer.templates == {"default": "{{ messages }}"}
+    assert tokenizer.roles["bos_token"] == tokens[eos]
 
 
 @pytest.mark.parametrize(
@@ -247,13 +316,15 @@ def test_the_caller_chooses_precision_and_remat_only(write):
         (dict(tensors={"blk.1.ffn_up.weight": None}), "1 missing: blk.1.ffn_up.weight"),
         (dict(tensors={"blk.0.attn_q.bias": np.zeros(64, np.float32)}), "1 unknown: blk.0.attn_q.bias"),
         (dict(tensors={"output_norm.weight": np.zeros(32, np.float32)}), "output_norm.weight is (32,), expected (64,)"),
-        (dict(metadata={"general.architecture": "qwen2"}), "architecture 'qwen2'"),
+        (dict(metadata={"general.architecture": "gemma"}), "architecture 'gemma': only llama, qwen2, qwen3"),
         (dict(metadata={"llama.rope.scaling.type": "linear"}), "'llama.rope.scaling.type'"),
         (dict(metadata={"llama.context_length": None}), "no metadata 'llama.context_length'"),
         (dict(metadata={"llama.block_count": "two"}), "'llama.block_count'"),
         (dict(metadata={"llama.attention.head_count_kv": 3}), "4 heads do not divide into 3 KV heads"),
         (dict(quantisation="Q5_0"), "quantised as Q5_0: only F32, F16, BF16, Q8_0, Q4_0, Q4_1"),
-        (dict(metadata={"tokenizer.ggml.pre": "llama-bpe"}), "'llama-bpe': only 'smollm'"),
+        (dict(metadata={"tokenizer.ggml.pre": "gpt-2"}), "'gpt-2': only 'smollm', 'llama-bpe', 'qwen2'"),
+        (dict(tensors={"rope_freqs.weight": np.array([1, 9, 2, 8] * 2, np.float32)}), "no scaling of Llama 3's kind"),
+        (dict(tensors={"rope_freqs.weight": np.ones(3, np.float32)}), "no scaling of Llama 3's kind"),
         (dict(metadata={"tokenizer.ggml.model": "llama"}), "'llama': only 'gpt2'"),
         (dict(metadata={"tokenizer.ggml.merges": ["t h", "zz q"]}), "merges whose parts or result are no tokens"),
         (dict(metadata={"tokenizer.ggml.token_type": [1, 3]}), "tokens without a type"),
@@ -287,7 +358,7 @@ def test_without_the_package_the_extra_is_named(write, monkeypatch):
 
 
 def test_without_the_weights_package_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(load.PACKAGED, "smollm2_135m", ("no_such_package", "no-such-package"))
+    monkeypatch.setitem(loading.PACKAGED, "smollm2_135m", ("no_such_package", "no-such-package"))
     with pytest.raises(UserError, match=r"package no-such-package, which is not installed: .* extra 'gguf'"):
         load("smollm2_135m")
 

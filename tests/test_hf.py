@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import huggingface_hub
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from etils import epath
+from safetensors.numpy import load_file, save_file
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
-from itool_jax.models.hf import hf_config, save_hf
+from itool_jax.models.hf import save_hf
 from itool_jax.models.loading import load
 from itool_jax.models.policy import add_adapters, init_policy, merge_adapters
+from itool_jax.parallel.mesh import make_mesh, shardings
 from itool_jax.training.logprobs import ancestor_mask
 from tests.worlds import dialect
 
@@ -53,28 +57,145 @@ def test_transformers_gives_the_same_logits_with_adapters_merged(tmp_path):
     np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"architectures": ["GPT2LMHeadModel"]}, "GPT2LMHeadModel"),
-        ({"attention_bias": True}, "attention_bias"),
-        ({"rope_scaling": {"rope_type": "llama3"}}, "rope_type"),
-        ({"hidden_size": None}, "hidden_size is None"),
-    ],
-)
-def test_models_that_the_decoder_cannot_be_are_refused(tmp_path, change, says):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_several_files_with_an_index_hold_the_same_bits(tmp_path, dtype):
+    policy = init_policy(replace(CFG, qkv_bias=True), seed=0)
+    policy = policy.replace(params=jax.tree.map(lambda leaf: leaf.astype(dtype), policy.params))
     folder = epath.Path(tmp_path)
-    save_hf(folder, init_policy(CFG, seed=0))
-    values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(values | change))
-    with pytest.raises(UserError, match=says):
-        hf_config(folder)
-
-
-def test_a_damaged_weights_file_is_told(tmp_path):
-    folder = epath.Path(tmp_path)
-    save_hf(folder, init_policy(CFG, seed=0))
-    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
+    save_hf(folder, policy, shard_bytes=20_000)
     dialect().tokenizer.save(tmp_path)
-    with pytest.raises(UserError, match="safetensors"):
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    sizes = {file: (tmp_path / file).stat().st_size for file in index["weight_map"].values()}
+    alone = {file: list(index["weight_map"].values()).count(file) == 1 for file in sizes}
+    assert len(sizes) > 3 and all(size < 22_000 or alone[file] for file, size in sizes.items())
+    assert index["metadata"]["total_size"] == sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
+    loaded = load(tmp_path, dtype=dtype).policy
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, policy.params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(loaded.params)} == {jnp.dtype(dtype)}
+
+
+def test_half_precision_files_are_read_in_what_is_asked_for(tmp_path):
+    policy = init_policy(CFG, seed=0)
+    save_hf(epath.Path(tmp_path), policy)
+    dialect().tokenizer.save(tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    for kind in (np.float16, jnp.bfloat16):
+        save_file({name: tensor.astype(kind) for name, tensor in tensors.items()}, path)
+        loaded = load(tmp_path).policy  # f32 on a CPU
+        rounded = jax.tree.map(lambda own: np.asarray(own).astype(kind).astype(np.float32), policy.params)  # noqa: B023
+        jax.tree.map(np.testing.assert_array_equal, loaded.params, rounded)
+
+
+def test_each_device_gets_its_own_part(tmp_path):
+    policy = init_policy(replace(CFG, qk_norm=True, qkv_bias=False), seed=0)
+    save_hf(epath.Path(tmp_path), policy, shard_bytes=30_000)
+    dialect().tokenizer.save(tmp_path)
+    mesh = make_mesh(data=2, fsdp=2, tensor=2)
+    params = load(tmp_path, mesh=mesh).policy.params
+    assert jax.tree.map(lambda leaf: leaf.sharding, params) == shardings(policy.params, mesh)
+    jax.tree.map(np.testing.assert_array_equal, params, policy.params)
+
+
+def test_a_tied_head_may_stand_in_the_file_a_second_time(tmp_path):
+    policy = init_policy(replace(CFG, tied=True), seed=0)
+    save_hf(epath.Path(tmp_path), policy)
+    dialect().tokenizer.save(tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
+    save_file({**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"].copy()}, path)
+    jax.tree.map(np.testing.assert_array_equal, load(tmp_path).policy.params, policy.params)
+    save_file({**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"] + 1}, path)
+    with pytest.raises(UserError, match=r"tie_word_embeddings.* to false there if the head was trained"):
         load(tmp_path)
+
+
+def test_models_by_name_come_from_the_hubs_cache(tmp_path, monkeypatch):
+    """A folder in the layout of the hub's cache: what a machine without a connection has."""
+    policy = init_policy(CFG, seed=0)
+    snapshot = tmp_path / "models--some-one--a.model" / "snapshots" / ("0" * 40)
+    save_hf(epath.Path(snapshot), policy)
+    dialect().tokenizer.save(snapshot)
+    (tmp_path / "models--some-one--a.model" / "refs").mkdir()
+    (tmp_path / "models--some-one--a.model" / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    for name in ("some-one/a.model", "hub:some-one/a.model"):
+        jax.tree.map(np.testing.assert_array_equal, load(name).policy.params, policy.params)
+    with pytest.raises(UserError, match="'some-one/other' is no local path, and the Hugging Face hub did not give it"):
+        load("some-one/other")
+    with pytest.raises(UserError, match="there is no model"):
+        load("no such name")
+
+
+def break_index(folder, **placed):
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    index["weight_map"] |= placed
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def end(folder, place):
+    return sorted(folder.glob("*.safetensors"))[place]
+
+
+def lose(folder, *names):
+    """The first file without these tensors."""
+    path = end(folder, 0)
+    save_file({name: tensor for name, tensor in load_file(path).items() if name not in names}, path)
+
+
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+DAMAGE = {
+    "lacks 1 files that model.safetensors.index.json names, such as model-0000": lambda f: end(f, -1).unlink(),
+    "model-00001.* is no safetensors file, or a damaged one": lambda f: end(f, 0).write_bytes(b"\xff" * 100),
+    "model-00001.* lacks 1 tensors .* such as model.embed_tokens.weight": lambda f: lose(f, EMBEDDING),
+    "does not map tensors to safetensors files beside it": lambda f: break_index(f, x="../x.safetensors"),
+    "does not map tensors to safetensors files": lambda f: break_index(f, x="pytorch_model.bin"),
+    "1 unknown: model.layers.9.mlp.gate_proj.weight": lambda f: rename(f, f"{LAYER}.1.{GATE}", f"{LAYER}.9.{GATE}"),
+    "1 missing: model.layers.1.mlp.gate_proj.weight": lambda f: rename(f, f"{LAYER}.1.{GATE}", f"{LAYER}.9.{GATE}"),
+    r"lm_head.weight is \(32, 400\), expected \(400, 32\)": lambda f: reshape(f, HEAD, (32, 400)),
+    "tensors of type I32: only floats": lambda f: reshape(f, HEAD, (400, 32), np.int32),
+    "weight_map does not map": lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": [1]}'),
+    "is no JSON object": lambda f: (f / "config.json").write_text("[]"),
+    r"as pickles \(.bin\), which can run code .*save_pretrained": lambda f: to_pickles(f),
+    "generation_config.json is no JSON object": lambda f: (f / "generation_config.json").write_text("["),
+}
+LAYER, GATE = "model.layers", "mlp.gate_proj.weight"
+
+
+def rename(folder, old, new):
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    path = folder / index["weight_map"].pop(old)
+    tensors = load_file(path)
+    save_file({new if name == old else name: tensor for name, tensor in tensors.items()}, path)
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    break_index(folder, **{new: path.name})
+
+
+def reshape(folder, name, shape, dtype=np.float32):
+    path = folder / json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"][name]
+    tensors = load_file(path)
+    save_file({**tensors, name: tensors[name].reshape(shape).astype(dtype)}, path)
+
+
+def to_pickles(folder):
+    for path in folder.glob("*.safetensors*"):
+        path.unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"")
+
+
+@pytest.mark.parametrize("says", DAMAGE)
+def test_what_is_damaged_or_missing_is_named(tmp_path, says):
+    save_hf(epath.Path(tmp_path), init_policy(CFG, seed=0), shard_bytes=60_000)
+    dialect().tokenizer.save(tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 2
+    load(tmp_path)
+    DAMAGE[says](tmp_path)
+    with pytest.raises(UserError, match=says):
+        load(tmp_path)
+
+
+def test_a_policy_with_adapters_is_to_be_merged_first(tmp_path):
+    with pytest.raises(ValueError, match="adapters"):
+        save_hf(epath.Path(tmp_path), add_adapters(init_policy(CFG, seed=1), LoraConfig(4, 8.0), seed=2))

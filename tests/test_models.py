@@ -131,7 +131,7 @@ def test_presets_have_the_sizes_they_promise():
     assert 0.8e6 < count_parameters(tiny) < 1.2e6
     smollm2 = jax.eval_shape(lambda: init_policy(preset("smollm2_135m"), 0).params)
     assert count_parameters(smollm2) == 134_515_008
-    with pytest.raises(UserError, match="smollm2_135m, tiny"):
+    with pytest.raises(UserError, match="qwen3_8b, smollm2_135m"):
         preset("smollm2")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from itool_jax.errors import UserError
@@ -31,15 +30,26 @@ FAMILIES = (
     Family("Qwen2ForCausalLM", "qwen2", {"qkv_bias": True}, {"use_sliding_window": False}),
     Family("Qwen3ForCausalLM", "qwen3", {"qk_norm": True}, {"attention_bias": False, "use_sliding_window": False}, 128),
 )
-_SCALING = {
-    "linear": ("factor",),
-    "llama3": ("factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"),
-    "yarn": (
-        "factor", "original_max_position_embeddings", "beta_fast", "beta_slow", "attention_factor", "truncate",
-    ),
-}  # fmt: skip
 _FULL = "full_attention"
-_OURS: dict[str, str] = {"original_max_position_embeddings": "original_context"}
+_CONTEXT = "original_max_position_embeddings"
+# Keys of rotary scaling by its kind, and what RopeScaling calls them.
+_SCALING: dict[str, dict[str, str]] = {
+    "linear": {"factor": "factor"},
+    "llama3": {
+        "factor": "factor",
+        _CONTEXT: "original_context",
+        "low_freq_factor": "low_freq_factor",
+        "high_freq_factor": "high_freq_factor",
+    },
+    "yarn": {
+        "factor": "factor",
+        _CONTEXT: "original_context",
+        "beta_fast": "beta_fast",
+        "beta_slow": "beta_slow",
+        "attention_factor": "attention_factor",
+        "truncate": "truncate",
+    },
+}
 
 
 def family_of(cfg: DecoderConfig) -> Family:
@@ -103,9 +113,8 @@ def config_to_json(cfg: DecoderConfig, dtype: str) -> dict[str, Any]:
         **family.fixed,
     }
     if (scaling := cfg.rope_scaling) is not None:
-        told = asdict(scaling)
-        keys = {key: told[_OURS[key] if key in _OURS else key] for key in _SCALING[scaling.kind]}
-        values["rope_scaling"] = {"rope_type": scaling.kind} | {k: v for k, v in keys.items() if v is not None}
+        told = {key: getattr(scaling, name) for key, name in _SCALING[scaling.kind].items()}
+        values["rope_scaling"] = {"rope_type": scaling.kind} | {k: v for k, v in told.items() if v is not None}
     return values
 
 
@@ -153,8 +162,8 @@ def _rope(values: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | N
     given = {str(key): value for key, value in rope.items() if key not in told and value is not None}
     if given.get("partial_rotary_factor") == 1:
         del given["partial_rotary_factor"]
-    if unknown := sorted(given.keys() - set(_SCALING[kind])):
+    if unknown := sorted(given.keys() - _SCALING[kind].keys()):
         raise UserError(f"{where}: {kind} scaling with {', '.join(unknown)}, which the decoder does not know.")
     if kind != "linear":
-        given.setdefault("original_max_position_embeddings", values.get("max_position_embeddings"))
-    return theta, RopeScaling(kind, **{_OURS.get(key, key): value for key, value in given.items()})
+        given.setdefault(_CONTEXT, values.get("max_position_embeddings"))
+    return theta, RopeScaling(kind, **{_SCALING[kind][key]: value for key, value in given.items()})

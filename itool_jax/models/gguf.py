@@ -115,7 +115,7 @@ def gguf_config(file: GgufFile) -> DecoderConfig:
     theta = _shortest(file.value(key("rope.freq_base"), float, 10_000.0))
     try:
         return DecoderConfig(
-            vocab_size=len(file.value("tokenizer.ggml.tokens", list)),
+            vocab_size=_vocabulary(file),
             dim=dim,
             layers=file.count(key("block_count")),
             heads=heads,
@@ -131,6 +131,13 @@ def gguf_config(file: GgufFile) -> DecoderConfig:
         )
     except ValueError as error:
         raise UserError(f"the sizes in {file.path} do not fit together: {error}.") from error
+
+
+def _vocabulary(file: GgufFile) -> int:
+    """Rows of the embedding, which may be more than there are tokens."""
+    tokens = len(file.value("tokenizer.ggml.tokens", list))
+    embedding = file.tensors.get(GGUF.embedding)
+    return tokens if embedding is None else max(tokens, int(embedding.shape[-1]))
 
 
 def _scaling(file: GgufFile, head_dim: int, theta: float) -> RopeScaling | None:

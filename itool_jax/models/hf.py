@@ -153,7 +153,8 @@ def _is_plain_name(name: object) -> bool:
 def _check_tied(found: Mapping[str, Shape], read: Read, folder: epath.Path) -> None:
     """A tied model may hold its head a second time, but not another one."""
     head, embedding = HUGGING_FACE.head, HUGGING_FACE.embedding
-    rows = [(slice(start, start + 4096), slice(None)) for start in range(0, found[head][0], 4096)]
+    count, step = found[head][0], 4096
+    rows = [(slice(start, min(start + step, count)), slice(None)) for start in range(0, count, step)]
     same = found[head] == found.get(embedding) and all(
         np.array_equal(read(head, part), read(embedding, part)) for part in rows
     )
