@@ -8,8 +8,9 @@ import pytest
 
 from itool_jax.evaluation import bfcl
 from itool_jax.evaluation.bfcl.back_ends import back_ends, call_string
-from itool_jax.evaluation.bfcl.multi_turn import MORE_FUNCTIONS, STEPS_MAX
+from itool_jax.evaluation.bfcl.multi_turn import MORE_FUNCTIONS
 from itool_jax.evaluation.bfcl.official import official
+from itool_jax.evaluation.dialogue import STEPS_MAX
 from itool_jax.toolcall import ToolCall, write_calls
 from tests.bfcl_conversations import as_texts, true_calls
 
