@@ -182,7 +182,7 @@ def test_damage_is_told(copy, tmp_path):
         PreparedStore(copy, dialect())
     row = json.loads((copy / MANIFEST).read_text())
     (copy / MANIFEST).write_text(json.dumps(row | {"format": 99}))
-    with pytest.raises(UserError, match="has format 99, this version reads 2"):
+    with pytest.raises(UserError, match="has format 99, this version reads 3"):
         read_manifest(copy)
     (copy / MANIFEST).write_text("{")
     with pytest.raises(UserError, match="is damaged"):
