@@ -6,6 +6,8 @@ from ml_collections import ConfigDict
 
 from itool_jax.errors import UserError
 
+LINEAR = ("q", "k", "v", "o", "gate", "up", "down")  # as in models.config, which imports JAX
+
 # Mappings whose keys the user chooses; every other key is fixed by `default_config`.
 OPEN_MAPPINGS = ("data.heldout", "round_overrides")
 
@@ -23,7 +25,10 @@ AUGMENTATIONS = (
 # What may stand at a key that takes a name.
 CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
+    "model.param_dtype": ("float32", "bfloat16"),
     "model.remat": ("", "none", "dots", "full"),
+    "model.quantize": ("", "int8", "nf4"),
+    "model.lora_targets": LINEAR,
     "data.source": (
         *("toolworld", "toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl"),
     ),
@@ -116,10 +121,17 @@ def _model() -> ConfigDict:
             "checkpoint": "",  # weights to start from (a GGUF file, a checkpoint folder); "" starts from nothing
             "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
             "vocab_size": 768,  # size of a tokenizer trained on the data
-            "dtype": "float32",  # of activations and of frozen parameters; what is trained, and losses, are float32
+            "dtype": "float32",  # of activations, and of the base under adapters; losses and moments are float32
+            "param_dtype": "float32",  # of the parameters where all are trained; adapters are float32
+            "master_copy": True,  # with bfloat16 parameters: keep a float32 copy that updates add up in. Without it an
+            # update of less than 2^-9 of a weight, which is most at small learning rates, changes nothing
+            "freeze_embeddings": False,  # train all but the embedding, and so not the head of a tied model, which is it
             "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's choice
-            "lora_rank": 0,  # rank of the adapters on all linear layers; 0 trains all parameters
+            "lora_rank": 0,  # rank of the adapters; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
+            "lora_rslora": False,  # scale them by lora_alpha / sqrt(lora_rank) instead, so that high ranks learn
+            "lora_targets": LINEAR,  # the linear layers that have adapters
+            "quantize": "",  # with LoRA, the linear layers of the base in int8 or nf4 (QLoRA); README has what it costs
         }
     )
 

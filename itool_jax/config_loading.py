@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import CHOICES, MAXIMUMS, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
+from itool_jax.config import CHOICES, LINEAR, MAXIMUMS, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
 from itool_jax.errors import UserError
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
@@ -60,8 +60,10 @@ def check_value(key: str, value: Any, where: str) -> None:
         raise _wrong_type(key, default, repr(value), where)
     key_in_tree = _ROUND.sub("round.", key)
     choices = CHOICES.get(key_in_tree)
-    if choices and value not in choices:
-        raise UserError(f"{where}: config.{key} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+    given = value if isinstance(value, tuple) else (value,)
+    if choices and (wrong := [item for item in given if item not in choices]):
+        has, some = ("names", "any") if isinstance(value, tuple) else ("is", "one")
+        raise UserError(f"{where}: config.{key} {has} {wrong[0]!r}; expected {some} of {', '.join(map(repr, choices))}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_range(key_in_tree, key, value, where)
 
@@ -76,6 +78,7 @@ def _check_range(key_in_tree: str, key: str, value: float, where: str) -> None:
 
 def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
+    _check_model(config.model, where)
     for name in (None, *config.round_overrides):
         search = (resolve_round(config, name) if name else config.round).search
         if search.arena_tokens < search.answer_tokens:
@@ -83,6 +86,24 @@ def _check_together(config: ConfigDict, where: str) -> None:
                 f"{where}: in {name or 'config.round'} search.arena_tokens is {search.arena_tokens}, less than the "
                 f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
             )
+
+
+def _check_model(model: ConfigDict, where: str) -> None:
+    if model.quantize and not model.lora_rank:
+        raise UserError(
+            f"{where}: config.model.quantize is {model.quantize!r} and lora_rank 0, but quantised weights cannot be "
+            "trained, only adapters beside them: set config.model.lora_rank, to 16 say, or quantize to ''."
+        )
+    if model.param_dtype != "float32" and model.lora_rank:
+        raise UserError(
+            f"{where}: config.model.param_dtype is {model.param_dtype!r} with lora_rank {model.lora_rank}, but "
+            "adapters are float32: leave it at 'float32'; config.model.dtype is that of the base."
+        )
+    if model.lora_rank and not model.lora_targets:
+        raise UserError(
+            f"{where}: config.model.lora_targets is empty with lora_rank {model.lora_rank}: name some of "
+            f"{', '.join(LINEAR)}, or set lora_rank to 0."
+        )
 
 
 @functools.cache

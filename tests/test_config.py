@@ -19,6 +19,7 @@ from itool_jax.config_loading import (
     load_config,
 )
 from itool_jax.errors import UserError
+from itool_jax.models.config import LINEAR
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
@@ -127,6 +128,12 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("mesh.data=-2", "expected at least -1"),
         ("round.prefer.epochs=0", "expected at least 1"),
         ("round.search.self_eval_orderings=3", "expected one of 1, 2"),
+        (
+            "model.lora_targets=q,qkv",
+            "config.model.lora_targets names 'qkv'; expected any of 'q', 'k', 'v', 'o', 'gate'",
+        ),
+        ("model.quantize=int4", "config.model.quantize is 'int4'; expected one of '', 'int8', 'nf4'"),
+        ("model.quantize=nf4", "quantised weights cannot be trained, only adapters beside them: set config.model.lora"),
         ("round_overrides.round_001.search.answer_tokens=800", "in round_001 search.arena_tokens is 768"),
         ("round.search.arena_tokens=32", "in config.round search.arena_tokens is 32, less than the 96 answer_tokens"),
     ],
@@ -237,3 +244,11 @@ def test_json_of_another_version_is_refused():
     values["round"]["search"]["depth"] = 3
     with pytest.raises(UserError, match=r"config\.json: there is no config key 'depth'.*another version"):
         config_from_json(values, "config.json")
+
+
+def test_settings_of_adapters_and_of_full_training_do_not_mix():
+    with pytest.raises(UserError, match="param_dtype is 'bfloat16' with lora_rank 8, but adapters are float32"):
+        override("model.lora_rank=8", "model.param_dtype=bfloat16")
+    with pytest.raises(UserError, match="lora_targets is empty with lora_rank 8: name some of q, k, v, o, gate, up"):
+        override("model.lora_rank=8", "model.lora_targets=()")
+    assert override("model.lora_rank=8", "model.quantize=nf4").model.lora_targets == LINEAR

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from jax.sharding import PartitionSpec as P
 
 from itool_jax.cli import main
 from itool_jax.config_loading import load_config
@@ -123,7 +124,7 @@ def test_stages_one_by_one_give_what_the_whole_run_gives(finished, tmp_path):
 
 
 def test_the_other_switches_go_through_the_loop(tmp_path):
-    """LoRA, DPO with an SFT term, graded inner nodes, self-evaluation, round overrides, one's own JSONL, two rounds."""
+    """QLoRA, DPO with an SFT term, graded inner nodes, self-evaluation, round overrides, own JSONL, two rounds."""
     files = {name: tmp_path / f"{name}.jsonl" for name in ("train", "mine")}
     for seed, path in enumerate(files.values()):
         examples = ToolWorld(seed).mixture({"easy": 1.0, "medium": 1.0, "hard": 1.0}, 40 if path.stem == "train" else 6)
@@ -134,6 +135,9 @@ def test_the_other_switches_go_through_the_loop(tmp_path):
         "data.train": "train.jsonl",
         "data.heldout.mine": "mine.jsonl",
         "model.lora_rank": 4,
+        "model.lora_targets": "q,v,down",
+        "model.lora_rslora": "true",
+        "model.quantize": "nf4",
         "mesh.fsdp": 2,
         "rounds": 2,
         "round.search.gamma": 0.9,
@@ -152,11 +156,24 @@ def test_the_other_switches_go_through_the_loop(tmp_path):
     assert all(0 <= node["reward"] <= 1.2 for tree in trees[0] for node in tree["nodes"] if node.get("reward"))
     assert set(json.loads((workdir / "round_001/eval/summary.json").read_text())["sets"]) == {"mine"}
     with open_run(workdir, None) as run:
-        adapted = Session(run).policy("round_001").adapters
-        before = Session(run).policy("warmup").adapters
+        policy = Session(run).policy("round_001")
+        adapted, before = policy.adapters, Session(run).policy("warmup").adapters
+    assert set(adapted["layers"]) == {"q", "v", "down"} and policy.decoder.lora.scale == 16 / 2
+    assert policy.params["layers"]["up"]["kernel"].qvalue.sharding.spec == P(None, "fsdp", "tensor")
     assert any(
         np.any(np.asarray(a) != np.asarray(b)) for a, b in zip(*map(jax.tree.leaves, (adapted, before)), strict=True)
     )
+
+
+def test_bf16_parameters_and_frozen_embeddings_go_through_the_warm_up(tmp_path):
+    changes = {"model.param_dtype": "bfloat16", "model.freeze_embeddings": "true", "mesh.fsdp": 2}
+    workdir = tmp_path / "run"
+    assert run_cli("warmup", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**changes)) == 0
+    with open_run(workdir, None) as run:
+        before, after = (Session(run).policy(name).params for name in ("base", "warmup"))
+    assert {leaf.dtype.name for leaf in jax.tree.leaves([before, after])} == {"bfloat16"}
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), before, after)
+    assert same["embedding"] and not same["layers"]["q"]["kernel"]
 
 
 def test_the_study_adds_controls_to_a_run(finished, tmp_path, capsys):

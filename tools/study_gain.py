@@ -126,7 +126,7 @@ def train_control(session: Session, stage: Stage, index: int, policy: Policy, ra
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
     steps = max(1, round(passes * len(rows) / per_step))
     batches = batched(rows, epochs=math.ceil(passes) + 1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
-    settings = fit_config(cfg, steps)
+    settings = fit_config(cfg, session.config.model, steps)
     optimizer = replace(settings.optimizer, learning_rate=cfg.learning_rate * rate)
     with progress(stage.name, steps, "steps") as bar:
         on_step = lambda step, metrics: bar.advance(step - bar.done, loss=metrics["loss"])

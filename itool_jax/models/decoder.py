@@ -18,6 +18,7 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.quantize import product
 from itool_jax.models.rope import rotate, rotations
 
 
@@ -34,7 +35,10 @@ def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
 
 
 class Linear(nn.Module):
-    """A linear map over the last `contract` axes, plus the low-rank map of adapters in the "lora" collection."""
+    """A linear map over the last `contract` axes, plus the low-rank map of adapters in the "lora" collection.
+
+    The kernel may be quantised (models/quantize.py).
+    """
 
     out: tuple[int, ...]
     lora: LoraConfig | None
@@ -48,7 +52,7 @@ class Linear(nn.Module):
         fan_in = x.shape[-self.contract :]
         init = nn.initializers.normal(self.gain * math.prod(fan_in) ** -0.5)
         kernel = self.param("kernel", init, (*fan_in, *self.out), jnp.float32)
-        y = jnp.tensordot(x, kernel.astype(self.dtype), self.contract)
+        y = product(x, kernel, self.contract)
         if self.lora is not None and self.has_variable("lora", "a"):
             a, b = self.get_variable("lora", "a"), self.get_variable("lora", "b")
             down = jnp.tensordot(x, a.astype(self.dtype), self.contract)

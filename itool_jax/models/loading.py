@@ -99,7 +99,7 @@ def load(
         policy = load_hf(path, _adapted(hf_config(path), expected, name, _dtype(dtype, hf_dtype(path))), mesh)
         own = lambda: Tokenizer.load(path)
     elif path.is_dir():
-        policy, own = load_policy(path, expected), lambda: Tokenizer.load(path)
+        policy, own = load_policy(path, expected, mesh=mesh), lambda: Tokenizer.load(path)
     elif path.exists():
         file = open_gguf(name)
         policy = gguf_policy(file, _adapted(gguf_config(file), expected, name, _dtype(dtype, "float32")), mesh)

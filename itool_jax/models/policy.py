@@ -10,20 +10,28 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.sharding import Mesh
 
 from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder, KVCache
+from itool_jax.models.quantize import dense
+from itool_jax.parallel.mesh import shardings
 
 PyTree = Any
 
 
 @struct.dataclass
 class Policy:
-    """pi: the static decoder, its parameters [L, ...] stacked over layers, and LoRA adapters or None."""
+    """pi: the static decoder, its parameters [L, ...] stacked over layers, and LoRA adapters or None.
+
+    Kernels of linear layers may be quantised where there are adapters. `frozen` names parts of the parameters that
+    training without adapters leaves as they are.
+    """
 
     decoder: Decoder = struct.field(pytree_node=False)
     params: PyTree
     adapters: PyTree | None = None
+    frozen: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     @property
     def config(self) -> DecoderConfig:
@@ -35,11 +43,15 @@ class Policy:
 
     @property
     def trainable(self) -> PyTree:
-        """What training differentiates: the adapters where there are any, else all parameters."""
-        return self.params if self.adapters is None else self.adapters
+        """What training differentiates: the adapters where there are any, else the parameters that are not frozen."""
+        if self.adapters is not None:
+            return self.adapters
+        return {name: part for name, part in self.params.items() if name not in self.frozen}
 
     def with_trainable(self, tree: PyTree) -> Policy:
-        return self.replace(params=tree) if self.adapters is None else self.replace(adapters=tree)  # pyright: ignore
+        if self.adapters is not None:
+            return self.replace(adapters=tree)  # pyright: ignore
+        return self.replace(params={**self.params, **tree})  # pyright: ignore
 
     def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: KVCache | None = None, columns_BS=None) -> Any:
         """Final hidden states [B, S, D] and the updated cache; see `Decoder.__call__`."""
@@ -50,10 +62,13 @@ class Policy:
         return self.decoder.apply(self.variables, hidden, method="logits")  # pyright: ignore
 
 
-def init_policy(cfg: DecoderConfig, seed: int) -> Policy:
-    """A policy with random weights."""
-    decoder = Decoder(cfg)
-    return Policy(decoder, _init(decoder, jax.random.key(seed)))
+def init_policy(cfg: DecoderConfig, seed: int, mesh: Mesh | None = None) -> Policy:
+    """A policy with random f32 weights, which are made where they lie: over the mesh, or on the first device."""
+    decoder, key = Decoder(cfg), jax.random.key(seed)
+    if mesh is None:
+        return Policy(decoder, _init(decoder, key))
+    init = partial(_init, decoder)
+    return Policy(decoder, jax.jit(init, out_shardings=shardings(jax.eval_shape(init, key), mesh))(key))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -78,15 +93,16 @@ def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
 
 
 def merge_adapters(policy: Policy) -> Policy:
-    """The policy with its adapters folded into the weights: W + (alpha / rank) A B."""
+    """The policy with its adapters folded into the weights, W + (alpha / rank) A B; none of them is quantised."""
     if policy.adapters is None or policy.decoder.lora is None:
         return policy
-    layers = dict(policy.params["layers"])
-    for name, adapter in policy.adapters["layers"].items():
-        kernel = layers[name]["kernel"]
-        a, b = adapter["a"], adapter["b"]
-        delta = jax.vmap(lambda a, b: jnp.tensordot(a, b, 1))(a, b) * policy.decoder.lora.scale
-        layers[name] = {**layers[name], "kernel": kernel + delta.astype(kernel.dtype)}
+    layers, dtype = dict(policy.params["layers"]), policy.params["embedding"].dtype
+    for name in LINEAR:
+        kernel = dense(layers[name]["kernel"])
+        if (adapter := policy.adapters["layers"].get(name)) is not None:
+            delta = jax.vmap(lambda a, b: jnp.tensordot(a, b, 1))(adapter["a"], adapter["b"])
+            kernel = kernel + policy.decoder.lora.scale * delta
+        layers[name] = {**layers[name], "kernel": kernel.astype(dtype)}
     return Policy(Decoder(policy.config), {**policy.params, "layers": layers})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 from etils import epath
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from itool_jax.config_loading import config_to_json
@@ -39,30 +40,36 @@ def base_inputs(config: ConfigDict) -> dict[str, str]:
     return inputs
 
 
-def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path) -> Mapping[str, Any]:
-    """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data."""
+def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path, mesh: Mesh) -> Mapping[str, Any]:
+    """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data.
+
+    The weights have the dtype that the run uses them in; no process holds more of them than its devices do.
+    """
     cfg = config.model
+    shape = replace(preset(cfg.preset), dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype)
     if cfg.checkpoint:
-        loaded = load(cfg.checkpoint, expected=preset(cfg.preset), tokenizer=cfg.tokenizer)
+        loaded = load(cfg.checkpoint, expected=shape, tokenizer=cfg.tokenizer, mesh=mesh)
         policy, tokenizer = loaded.policy, loaded.tokenizer
     else:
         tokenizer = tokenizer_of(config, examples)
-        policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)
+        policy = init_policy(replace(shape, vocab_size=tokenizer.vocab_size), config.seed, mesh)
+    policy = policy.replace(params=jax.tree.map(lambda leaf: leaf.astype(shape.dtype), policy.params))  # pyright: ignore
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
     return {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
 
 
-def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer]:
-    """What `write_base` wrote, in the config's precision and with fresh adapters where it asks for LoRA."""
+def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Policy, Tokenizer]:
+    """What `write_base` wrote, over the mesh: quantised and with fresh adapters where the config asks for that."""
     cfg = config.model
-    policy = load_policy(folder / "base")
+    policy = load_policy(folder / "base", mesh=mesh, quantize=cfg.quantize)
     tokenizer = Tokenizer.load(folder / "tokenizer")
     decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
-    policy = with_remat(Policy(decoder, policy.params), cfg.remat or preset(cfg.preset).remat)
+    frozen = ("embedding",) if cfg.freeze_embeddings else ()
+    policy = with_remat(Policy(decoder, policy.params, frozen=frozen), cfg.remat or preset(cfg.preset).remat)
     if cfg.lora_rank:
-        frozen = jax.tree.map(lambda leaf: leaf.astype(cfg.dtype), policy.params)
-        policy = add_adapters(Policy(policy.decoder, frozen), LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
+        lora = LoraConfig(cfg.lora_rank, cfg.lora_alpha, tuple(cfg.lora_targets), cfg.lora_rslora)
+        policy = add_adapters(policy, lora, config.seed)
     return policy, tokenizer
 
 

@@ -144,7 +144,8 @@ def train_on_pairs(
             shown = {name: metrics[name] for name in ("loss", "accuracy") if name in metrics}
             bar.advance(step - bar.done, **shown)
 
-        policy = fit(policy, objective, batches, fit_config(cfg, len(batches)), session.mesh, stage.kept, on_step)
+        how = fit_config(cfg, session.config.model, len(batches))
+        policy = fit(policy, objective, batches, how, session.mesh, stage.kept, on_step)
     return policy, counts | {f"last_{name}": value for name, value in last.items()}
 
 

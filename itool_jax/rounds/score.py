@@ -16,7 +16,7 @@ from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.forest import batches, bucket
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor
+from itool_jax.parallel.mesh import batch_divisor, shard_batch
 from itool_jax.progress import progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
@@ -101,7 +101,7 @@ def perplexities(session: Session, policy: Policy, examples: Corpus, title: str)
             for start in range(0, len(members), _IN_MEMORY):
                 part = members[start : start + _IN_MEMORY]
                 for forest, placements in batches(list(Chains(examples.take(part))), row_tokens, rows):
-                    sums, lengths = map(np.asarray, score_forest(policy, forest))
+                    sums, lengths = map(np.asarray, score_forest(policy, shard_batch(forest, session.mesh)))
                     for tree, row, completion in placements:
                         result[part[tree]] = math.exp(-sums[row, completion] / lengths[row, completion])
                     bar.advance(len(placements))

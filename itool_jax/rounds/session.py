@@ -57,7 +57,7 @@ class Session:
 
         def body(stage: Stage):
             examples = () if self.config.data.prepared else self._training_examples
-            return write_base(self.config, examples, stage.output("model"))
+            return write_base(self.config, examples, stage.output("model"), self.mesh)
 
         inputs = base_inputs(self.config)
         if "tokenizer" not in inputs and "checkpoint" not in inputs:
@@ -66,7 +66,7 @@ class Session:
 
     @cached_property
     def _base(self) -> tuple[Policy, Dialect]:
-        policy, tokenizer = load_base(self.config, self.model.paths["model"])
+        policy, tokenizer = load_base(self.config, self.model.paths["model"], self.mesh)
         dialect = dialect_for(self.config.data, tokenizer)
         check_masks(self.config, dialect.chat)
         return policy, dialect
@@ -84,7 +84,7 @@ class Session:
         save_policy(directory, policy, adapters_only=policy.adapters is not None)
 
     def load(self, directory: epath.Path) -> Policy:
-        return load_policy(directory, self.base.config, self.base)
+        return load_policy(directory, self.base.config, self.base, mesh=self.mesh)
 
     @cached_property
     def _read_training(self) -> tuple[list[Example], Tally]:

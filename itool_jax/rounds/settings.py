@@ -46,13 +46,14 @@ def pair_config(cfg: ConfigDict) -> PairConfig:
     return PairConfig(cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in)
 
 
-def fit_config(cfg: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:
+def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:
     optimizer = OptimizerConfig(
         learning_rate=cfg.learning_rate,
         steps=steps,
         warmup_fraction=cfg.warmup_fraction,
         weight_decay=cfg.weight_decay,
         clip=cfg.clip,
+        master_copy=model.master_copy and model.param_dtype != "float32" and not model.lora_rank,
     )
     return FitConfig(optimizer, checkpoint_every=cfg.checkpoint_every, eval_every=eval_every)
 

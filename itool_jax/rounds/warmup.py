@@ -84,7 +84,7 @@ def train_on(
             policy,
             sft,
             batches,
-            fit_config(cfg, len(batches), cfg.eval_every),
+            fit_config(cfg, session.config.model, len(batches), cfg.eval_every),
             session.mesh,
             stage.kept,
             on_step,

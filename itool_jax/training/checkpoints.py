@@ -12,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from jax.sharding import Mesh
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig, require_same_model
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.policy import Policy
+from itool_jax.models.quantize import quantize_kernel
+from itool_jax.parallel.mesh import shardings
 
 _SHAPE_FILE = "decoder.json"
 
@@ -69,11 +72,20 @@ def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: boo
         checkpointer.save(path / "weights", variables, force=True)
 
 
-def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None, base: Policy | None = None) -> Policy:
-    """Reads what `save_policy` wrote; `base` brings the parameters where only adapters were saved.
+def load_policy(
+    directory: epath.PathLike,
+    expected: DecoderConfig | None = None,
+    base: Policy | None = None,
+    *,
+    mesh: Mesh | None = None,
+    quantize: str = "",
+) -> Policy:
+    """Reads what `save_policy` wrote, on any number of devices.
 
-    The weights may have been saved on any number of devices; they come unsharded. Raises UserError where there is no
-    checkpoint, or one of another model than `expected`.
+    base      brings the parameters where only adapters were saved, and says what is frozen
+    mesh      to lay the weights out over, each process reading its own parts; without one they come unsharded
+    quantize  "int8" or "nf4" for the linear layers' kernels, one of which at a time is held as it was saved
+    Raises UserError where there is no checkpoint, or one of another model than `expected`.
     """
     path = epath.Path(directory).absolute()
     if not (path / _SHAPE_FILE).exists():
@@ -86,11 +98,11 @@ def load_policy(directory: epath.PathLike, expected: DecoderConfig | None = None
         raise UserError(
             f"{path} is a damaged checkpoint: it has no folder weights. Take another, or do its stage again."
         )
-    variables = _restore_unsharded(path / "weights")
+    variables = _restore(path / "weights", mesh, quantize)
     if "params" not in variables and base is None:
         raise UserError(f"{path} holds adapters only: load it together with the base model that they were trained on.")
     params = variables["params"] if base is None or "params" in variables else base.params
-    return Policy(Decoder(cfg, lora), params, variables.get("lora"))
+    return Policy(Decoder(cfg, lora), params, variables.get("lora"), base.frozen if base else ())
 
 
 def _read_shape(path: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
@@ -104,8 +116,26 @@ def _read_shape(path: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
         ) from error
 
 
-def _restore_unsharded(path: epath.Path) -> Any:
-    with ocp.StandardCheckpointer() as checkpointer:
+def _restore(path: epath.Path, mesh: Mesh | None, quantize: str) -> Any:
+    with ocp.PyTreeCheckpointer() as checkpointer:
         saved = checkpointer.metadata(path).item_metadata.tree
-        on_host = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
-        return jax.tree.map(jnp.asarray, checkpointer.restore(path, on_host))
+        target = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+        if mesh is not None:
+            place = lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+            target = jax.tree.map(place, target, shardings(target, mesh))
+
+        def read(part: Any) -> Any:
+            how = ocp.checkpoint_utils.construct_restore_args(part)
+            args = ocp.args.PyTreeRestore(item=part, restore_args=how, partial_restore=True)
+            return jax.tree.map(jnp.asarray, checkpointer.restore(path, args=args))
+
+        if not quantize:
+            return read(target)
+        layers = target["params"].pop("layers")
+        restored = read(target)
+        restored["params"]["layers"] = layers
+        for name, part in layers.items():
+            layers[name] = read({"params": {"layers": {name: part}}})["params"]["layers"][name]
+            if "kernel" in part:
+                layers[name]["kernel"] = quantize_kernel(layers[name]["kernel"], name, quantize)
+        return restored

@@ -16,7 +16,9 @@ from jax.sharding import Mesh
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import shard, shard_batch
+from itool_jax.progress import note
 from itool_jax.training.checkpoints import TrainingCheckpoints
+from itool_jax.training.memory import training_bytes
 from itool_jax.training.objectives import ObjectiveFn
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
 
@@ -60,6 +62,7 @@ def fit(
     checkpoints = TrainingCheckpoints(directory, cfg.checkpoint_every)
     try:
         initial = init_state(policy, optimizer, mesh)
+        note(f"each device holds, beside activations: {training_bytes(policy, initial)}")
         step_fn = make_train_step(objective, optimizer, initial)
         state = checkpoints.restore(initial, iterator)
         frozen = frozen_part(policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,10 @@ PyTree = Any
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls to 0 by cosine."""
+    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls to 0 by cosine.
+
+    master_copy  keep f32 weights in the optimiser's state, of which those trained in bf16 are a rounding
+    """
 
     learning_rate: float
     _: KW_ONLY
@@ -30,6 +33,7 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     clip: float = 1.0
     b2: float = 0.95
+    master_copy: bool = False
 
     def schedule(self) -> optax.Schedule:
         warmup = min(self.steps - 1, max(1, round(self.warmup_fraction * self.steps))) if self.steps > 1 else 0
@@ -47,10 +51,38 @@ def make_optimizer(cfg: OptimizerConfig) -> optax.GradientTransformation:
     def decayed(tree: PyTree) -> PyTree:
         return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key not in ("scale", "bias"), tree)
 
-    return optax.chain(
+    optimizer = optax.chain(
         optax.clip_by_global_norm(cfg.clip) if cfg.clip else optax.identity(),
         optax.adamw(cfg.schedule(), b2=cfg.b2, weight_decay=cfg.weight_decay, mask=decayed),
     )
+    return with_master_copy(optimizer) if cfg.master_copy else optimizer
+
+
+class MasterCopy(NamedTuple):
+    """f32 weights, and the state of the optimiser that moves them."""
+
+    weights: PyTree
+    inner: PyTree
+
+
+def with_master_copy(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The optimiser on an f32 copy of the weights, so that updates below bf16's spacing add up; its updates move the
+    trained weights to the rounding of that copy."""
+
+    def init(weights: PyTree) -> MasterCopy:
+        return MasterCopy(in_f32(weights), optimizer.init(in_f32(weights)))
+
+    def update(gradient: PyTree, state: MasterCopy, weights: PyTree) -> tuple[PyTree, MasterCopy]:
+        updates, inner = optimizer.update(gradient, state.inner, state.weights)
+        moved = optax.apply_updates(state.weights, updates)
+        return jax.tree.map(jnp.subtract, moved, in_f32(weights)), MasterCopy(moved, inner)
+
+    return optax.GradientTransformation(init, update)  # pyright: ignore[reportArgumentType]
+
+
+def in_f32(tree: PyTree) -> PyTree:
+    """The tree with at least f32's precision."""
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)), tree)
 
 
 @struct.dataclass
@@ -63,13 +95,14 @@ class TrainState:
 
 
 def init_state(policy: Policy, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """A fresh state laid out over the mesh; moments lie as their parameters do.
+    """A fresh state laid out over the mesh; moments are f32 and lie as their parameters do.
 
     The trainable tree is copied: the step donates it, and the policy stays usable.
     """
     trainable = jax.tree.map(jnp.copy, meshes.shard(policy.trainable, mesh))
-    moments = jax.eval_shape(optimizer.init, trainable)
-    moments = jax.jit(optimizer.init, out_shardings=meshes.shardings(moments, mesh))(trainable)
+    init = lambda trainable: optimizer.init(in_f32(trainable))
+    moments = jax.eval_shape(init, trainable)
+    moments = jax.jit(init, out_shardings=meshes.shardings(moments, mesh))(trainable)
     return TrainState(trainable, moments, jax.device_put(jnp.zeros((), jnp.int32), NamedSharding(mesh, P())))
 
 
@@ -82,20 +115,22 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
     """
 
     def step(state: TrainState, frozen: Policy, batch: PyTree) -> tuple[TrainState, dict[str, jax.Array]]:
+        wide = _summed_in_f32(state.trainable)
+
         def part_total(trainable, part):
             result = objective(frozen.with_trainable(trainable), part)
             return result.total, result
 
         def accumulate(gradient, part):
-            (_, result), more = jax.value_and_grad(part_total, has_aux=True)(state.trainable, part)
+            (_, result), more = jax.value_and_grad(part_total, has_aux=True)(wide, part)
             return jax.tree.map(jnp.add, gradient, more), result
 
-        zero = jax.tree.map(jnp.zeros_like, state.trainable)
+        zero = jax.tree.map(jnp.zeros_like, in_f32(state.trainable))
         gradient, results = jax.lax.scan(accumulate, zero, batch)
         results = jax.tree.map(lambda x: x.sum(0), results)
         weight = jnp.maximum(results.weight, 1e-8)
         gradient = jax.tree.map(lambda g: g / weight, gradient)
-        updates, moments = optimizer.update(gradient, state.moments, state.trainable)
+        updates, moments = optimizer.update(gradient, state.moments, in_f32(state.trainable))
         metrics = {
             "loss": results.total / weight,
             "weight": results.weight,
@@ -113,4 +148,12 @@ def make_train_step(objective: ObjectiveFn, optimizer: optax.GradientTransformat
 
 def frozen_part(policy: Policy) -> Policy:
     """The policy without what training changes, as the step's second argument."""
-    return policy.replace(params=None) if policy.adapters is None else policy.replace(adapters={})  # pyright: ignore
+    if policy.adapters is not None:
+        return policy.replace(adapters={})  # pyright: ignore
+    return policy.replace(params={name: policy.params[name] for name in policy.frozen})  # pyright: ignore
+
+
+def _summed_in_f32(trainable: PyTree) -> PyTree:
+    """bf16 weights as they are differentiated: the embedding and the head in f32, since their gradients are sums over
+    tokens and chunks, and a sum in bf16 stops growing at 256 times its terms; a kernel's is one product."""
+    return {name: part if name == "layers" else in_f32(part) for name, part in trainable.items()}
