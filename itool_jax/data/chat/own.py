@@ -34,8 +34,8 @@ CHATML_INSTRUCTION = (
 def chat_template(chat: ChatFormat) -> str | None:
     """The Jinja template that writes one of our own formats elsewhere: chatml's; None for compact, which has none.
 
-    It writes what the format writes, for tools whose schemas are JSON Schema without references. In transformers the
-    name of a special token within a text becomes the token.
+    It writes what the format writes, for tools whose schemas are JSON Schema without references; words before calls
+    stand on a line of their own. In transformers the name of a special token within a text becomes the token.
     """
     return Path(__file__).with_name("chatml.jinja").read_text() if chat is CHATML else None
 
