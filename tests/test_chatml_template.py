@@ -32,7 +32,10 @@ def tokenizer() -> Tokenizer:
 
 
 def _conversations() -> list[Example]:
-    calls = (ToolCall("get weather", ARGUMENTS), ToolCall("a.b/c-d", {}), ToolCall("n" * 129), ToolCall('odd "name"\n', {"a": 1}))
+    names = ("get weather", "a.b/c-d", "n" * 129, 'odd "name"\n')
+    calls = tuple(
+        ToolCall(name, arguments) for name, arguments in zip(names, (ARGUMENTS, {}, {}, {"a": 1}), strict=True)
+    )
     said = Message("assistant", write_calls(calls), calls)
     worded = Message("assistant", f"A moment.\n{write_calls(calls)}", calls)
     odd = Tool("odd", ODD, (Parameter("p", {"enum": [ODD]}, False), Parameter("q", {"type": "object"})))

