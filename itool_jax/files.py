@@ -125,6 +125,13 @@ def refuse_filled(path: epath.Path) -> None:
         )
 
 
+def share(path: epath.Path) -> None:
+    """Gives a local file the mode that new files have: what writes by way of a temporary file may leave it 0600."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
+
+
 def make_folder(path: epath.Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
 

@@ -39,11 +39,9 @@ def export_hf(
     on_bytes     told the size of each file of weights when it is written
     Raises UserError where `folder` holds something already or is not local, and with `adapter` for a model without.
     """
-    target = epath.Path(folder)
-    if not files.is_local(target):
-        raise UserError(f"{target} is not on a local disk, where weights have to be written first: copy them from one.")
-    require_adapters(model, adapter)
-    with files.new_folder(target) as new:
+    if adapter and model.policy.adapters is None:
+        raise UserError("the model has no LoRA adapters, so all its weights were trained: export it without adapter.")
+    with files.new_folder(export_target(folder)) as new:
         model.tokenizer.save(new)
         if adapter:
             save_adapters(new, model.policy, base=base, dtype=dtype or ADAPTER_DTYPE)
@@ -63,9 +61,14 @@ def exported_bytes(model: Loaded, *, adapter: bool, dtype: str) -> int:
     return sum(tensor.bytes for tensor in file_tensors(model.policy, dtype))
 
 
-def require_adapters(model: Loaded, adapter: bool) -> None:
-    if adapter and model.policy.adapters is None:
-        raise UserError("the model has no LoRA adapters, so all its weights were trained: export it without --adapter.")
+def export_target(folder: str | os.PathLike[str]) -> epath.Path:
+    """Where `export_hf` writes; raises UserError where that is not local or holds something."""
+    target = epath.Path(folder)
+    if not files.is_local(target):
+        raise UserError(f"{target} is not on a local disk, where weights have to be written first: copy them from one.")
+    target = target.expanduser().resolve()
+    files.refuse_filled(target)
+    return target
 
 
 def _token_ids(model: Loaded) -> dict[str, Any]:

@@ -111,6 +111,7 @@ def save_hf(
     for number, tensors in enumerate(shards, 1):
         name = WEIGHTS if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file({one.name: one.fetch() for one in tensors}, os.fspath(folder / name), metadata={"format": "pt"})
+        files.share(folder / name)
         weight_map |= {one.name: name for one in tensors}
         on_bytes(sum(one.bytes for one in tensors))
     if len(shards) > 1:

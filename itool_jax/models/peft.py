@@ -39,6 +39,7 @@ def save_adapters(folder: epath.Path, policy: Policy, *, base: str = "", dtype: 
         for layer, tensor in enumerate(stacked.astype(dtype))
     }
     save_file(tensors, os.fspath(folder / WEIGHTS), metadata={"format": "pt"})
+    files.share(folder / WEIGHTS)
     files.write_json(folder / CONFIG, _config(policy.decoder.lora, base))
 
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from etils import epath
 
-from itool_jax import files
 from itool_jax.data.chat import exported_templates
 from itool_jax.errors import UserError
-from itool_jax.models.export import ADAPTER_DTYPE, export_hf, exported_bytes
+from itool_jax.models.export import ADAPTER_DTYPE, export_hf, export_target, exported_bytes
 from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import BASE
 from itool_jax.rounds.model_card import Exported, base_model, model_card
@@ -19,10 +18,7 @@ from itool_jax.rounds.session import Session
 
 
 def command(run: RunDirectory, out: str, checkpoint: str | None, adapter: bool, dtype: str | None) -> None:
-    target = epath.Path(out)
-    if files.is_local(target):
-        target = target.expanduser().resolve()
-        files.refuse_filled(target)
+    target = export_target(out)
     session = Session(run)
     if checkpoint is not None:
         session.check_name("--checkpoint", checkpoint)
@@ -31,14 +27,15 @@ def command(run: RunDirectory, out: str, checkpoint: str | None, adapter: bool, 
         raise UserError(_no_adapter(name))
     dtype = dtype or (ADAPTER_DTYPE if adapter else run.config.model.dtype)
     loaded = session.loaded(name)
-    chat = session.dialect.chat
-    model = replace(loaded, tokenizer=loaded.tokenizer.with_templates(exported_templates(chat, loaded.tokenizer)))
+    templates = exported_templates(session.dialect.chat, loaded.tokenizer)
+    model = replace(loaded, tokenizer=loaded.tokenizer.with_templates(templates))
     base = base_model(run)
-    card = model_card(session, Exported(name, adapter, dtype, bool(model.tokenizer.templates)))
+    card = model_card(session, Exported(name, model.policy.decoder.lora, adapter, dtype, bool(templates)))
     size = exported_bytes(model, adapter=adapter, dtype=dtype)
     _require_space(target, size)
     what = f"the adapters of {name}" if adapter else name
-    with progress(f"Exporting {what} to {target} as {dtype}", round(size / 1e6, 1), "MB") as bar:
+    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
+    with progress(f"Exporting {what} to {target} as {dtype}", size / scale, unit) as bar:
         export_hf(
             model,
             target,
@@ -46,9 +43,9 @@ def command(run: RunDirectory, out: str, checkpoint: str | None, adapter: bool, 
             dtype=dtype,
             base=base.reference,
             card=card,
-            on_bytes=lambda count: bar.advance(round(count / 1e6, 1)),
+            on_bytes=lambda count: bar.advance(count / scale),
         )
-    for line in _notes(session, adapter, base.reference, bool(model.tokenizer.templates)):
+    for line in _notes(session, adapter, base.reference, bool(templates)):
         note(line)
 
 
@@ -63,8 +60,6 @@ def _no_adapter(name: str) -> str:
 
 def _require_space(target: epath.Path, size: int) -> None:
     """Raises UserError where the disk has no room for the weights: better now than after an hour of writing."""
-    if not files.is_local(target):
-        return
     there = next(folder for folder in (target, *target.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if size > free:

@@ -18,6 +18,7 @@ from itool_jax.data.example import Example, Message
 from itool_jax.data.sources.hub import PREFIX, parse_hub
 from itool_jax.evaluation import report
 from itool_jax.evaluation.report import wording
+from itool_jax.models.config import LoraConfig
 from itool_jax.models.hf import hub_name, is_hf
 from itool_jax.models.loading import PACKAGED_FROM
 from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, WARMUP
@@ -43,9 +44,16 @@ _EXAMPLE = Example(
 
 
 class Exported(NamedTuple):
-    """What is exported: the policy's name, whether its adapters alone, in which dtype, with a chat template or not."""
+    """What is exported.
+
+    name      of the policy
+    lora      of its adapters, where it has any; `adapter` says whether they are exported alone
+    dtype     of the weights
+    template  whether a chat template goes with it
+    """
 
     name: str
+    lora: LoraConfig | None
     adapter: bool
     dtype: str
     template: bool
@@ -62,7 +70,7 @@ class BaseModel(NamedTuple):
 def base_model(run: RunDirectory) -> BaseModel:
     cfg = run.config.model
     if not cfg.checkpoint:
-        return BaseModel(f"random weights of the shapes {_text(cfg.preset)}", "", "")
+        return BaseModel(f"Random weights of the shapes {_text(cfg.preset)}", "", "")
     was_local = run.stages[MODEL].inputs.get("checkpoint") != cfg.checkpoint
     if name := "" if was_local else hub_name(cfg.checkpoint):
         return BaseModel(f"[{_text(name)}](https://huggingface.co/{name})", name, name)
@@ -82,7 +90,7 @@ def model_card(session: Session, exported: Exported) -> str:
         "itool_jax: fine-tuning from easy to hard, then rounds of tree search and preference training on call "
         "fragments, after iTool (arXiv 2501.09766).",
         f"## Use\n\n{_use(session, exported)}",
-        f"## Base\n\n{base_model(run).title}.{_lora(run.config)}",
+        f"## Base\n\n{base_model(run).title}.{_trained(exported)}",
         f"## Data\n\n{_data(run)}",
         f"## Method\n\n{_method(run.config, exported.name)}",
         f"## Scores\n\n{_scores(session, exported.name)}",
@@ -156,11 +164,14 @@ def _date(iso: str) -> str:
     return datetime.date.fromisoformat(iso).strftime("%d %b %Y")
 
 
-def _lora(config: ConfigDict) -> str:
-    cfg = config.model
-    if not cfg.lora_rank:
-        return " All parameters were trained."
-    return f" LoRA adapters of rank {cfg.lora_rank}, alpha {cfg.lora_alpha:g}, were trained."
+def _trained(exported: Exported) -> str:
+    if exported.name == BASE:
+        return ""
+    lora = exported.lora
+    if lora is None:
+        return " Its parameters were trained themselves, without adapters."
+    scale = f"rank {lora.rank} and alpha {lora.alpha:g}{' (rsLoRA)' if lora.rslora else ''}"
+    return f" LoRA adapters of {scale} on {', '.join(lora.targets)} were trained."
 
 
 def _data(run: RunDirectory) -> str:
