@@ -258,3 +258,16 @@ def test_chat_talks_to_a_policy_of_the_run(run, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["answer"] == found["warmup"] != found["base"]
     assert files.digest(files.epath.Path(run)) == before
     assert "--workdir" in fails(capsys, "chat", f"--model={run}", "--once=x")
+
+
+@pytest.mark.parametrize("adapter", [(), ("--adapter",)], ids=["merged", "adapter"])
+def test_the_code_on_the_card_runs(run, tmp_path, capsys, adapter):
+    pytest.importorskip("torch", reason="torch is the reference here")
+    pytest.importorskip("peft" if adapter else "transformers")
+    assert main(["export", f"--workdir={run}", f"--out={tmp_path / 'out'}", *adapter]) == 0
+    code = (tmp_path / "out" / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert "path/to/this/folder" in code and "max_new_tokens=256" in code
+    code = code.replace("path/to/this/folder", str(tmp_path / "out")).replace("max_new_tokens=256", "max_new_tokens=8")
+    capsys.readouterr()
+    exec(code, {"tools": [{"type": "function", "function": {"name": "add", "description": "Adds"}}]})
+    assert capsys.readouterr().out.endswith("\n")

@@ -15,6 +15,7 @@ from itool_jax.chat.terminal import Terminal
 from itool_jax.data.chat import format_for
 from itool_jax.data.prepared import Dialect
 from itool_jax.errors import UserError
+from itool_jax.evaluation.report.wording import clean
 from itool_jax.models.loading import Loaded, load
 from itool_jax.models.policy import count_parameters
 from itool_jax.progress import note
@@ -86,6 +87,7 @@ def _answer_once(partner: Partner, conversation: Conversation, json: bool) -> No
 def _talk(partner: Partner, conversation: Conversation) -> None:
     with suppress(ImportError):
         import readline  # noqa: F401  # gives `input` a history and an editor
-    offered = f"{len(conversation.tools)} tools" if conversation.tools else "no tools: --tools=FILE offers some"
-    note(f"{offered}; /help lists the commands, Ctrl-D ends. The first answer takes longer: its programs are compiled.")
+    names = ", ".join(tool.name for tool in conversation.tools)
+    note(f"tools: {clean(names)}" if names else "no tools: --tools=FILE offers some")
+    note("/help lists the commands, Ctrl-D ends; the first answer takes longer, as its programs are compiled")
     Terminal(partner, conversation, Console()).run()
