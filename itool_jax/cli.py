@@ -66,6 +66,23 @@ COMMANDS = {
             "--limit": {"type": _count, "metavar": "N", "help": "with --benchmark: a fixed sample of N per category"},
         },
     ),
+    "export": Command(
+        "export",
+        "a policy as a Hugging Face directory or a PEFT adapter, with a model card",
+        {
+            "--out": {"metavar": "DIR", "required": True, "help": "folder for the model: a new name, or an empty one"},
+            "--checkpoint": {"metavar": "NAME", "help": "base, warmup, round_NNN or own_pairs (default: the newest)"},
+            "--adapter": {
+                "action": "store_true",
+                "help": "the LoRA adapters alone, for PEFT, without the weights",
+            },
+            "--dtype": {
+                "choices": ("float32", "bfloat16"),
+                "help": "of the weights (default: config.model.dtype; of adapters float32)",
+            },
+        },
+        writes=False,
+    ),
     "report": Command(
         "report",
         "what a run reached: a table here and report.html in the run directory",
@@ -78,8 +95,14 @@ _EPILOG = """examples:
   itool-jax run --config=configs/quickstart.py --workdir=runs/quickstart
   itool-jax run --config=configs/quickstart.py:smoke --workdir=runs/smoke --config.seed=1
   itool-jax report --workdir=runs/quickstart --json
+  itool-jax export --workdir=runs/quickstart --out=exported --dtype=bfloat16
 
 A run that was stopped goes on with the same command. `itool-jax COMMAND --help` tells a command's options.
+"""
+_CHAT_HELP = "talk to a model with tools, and see the calls that it makes; nothing is executed"
+_CHAT_EPILOG = """examples:
+  itool-jax chat --model=smollm2_135m --tools=tools.json
+  itool-jax chat --workdir=runs/quickstart --checkpoint=warmup --tools=tools.json --once "Rain in Oslo?" --json
 """
 SOURCES = ("toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank", "toolrl", "jsonl")
 _PATH_HELP = "a file, a folder with files of the source, or hub:OWNER/NAME[@REVISION][/CONFIG][:SPLIT]"
@@ -109,6 +132,10 @@ def _run(arguments: list[str]) -> int:
         options = _parser().parse_args([argument for argument in arguments if argument not in overrides])
     except SystemExit as end:  # --help
         return int(end.code or 0)
+    if options.command == "chat":
+        if overrides:
+            raise UserError(f"{overrides[0]}: `itool-jax chat` takes no config; see itool-jax chat --help")
+        return _chat(options)
     if options.command == "data":
         if options.action == "prepare":
             return _prepare(options, overrides)
@@ -157,6 +184,12 @@ def _run_data(options: argparse.Namespace) -> int:
     return getattr(data_commands, options.action)(**own)
 
 
+def _chat(options: argparse.Namespace) -> int:
+    from itool_jax.chat.command import chat
+
+    return chat(**{name: value for name, value in vars(options).items() if name != "command"})
+
+
 def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
     from itool_jax.data_prepare import prepare
 
@@ -170,6 +203,21 @@ def _share(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, found {text!r}")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    try:
+        if 0 <= float(text) < float("inf"):
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a number from 0, found {text!r}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -201,8 +249,24 @@ def _parser() -> argparse.ArgumentParser:
             )
         for option, settings in command.options.items():
             sub.add_argument(option, **settings)
+    _add_chat(commands.add_parser("chat", help=_CHAT_HELP, description=f"{_CHAT_HELP}.", epilog=_CHAT_EPILOG))
     _add_data(commands.add_parser("data", help="make, convert and check data files", description="Data files."))
     return parser
+
+
+def _add_chat(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="a model folder, GGUF file, preset or OWNER/NAME on the hub")
+    parser.add_argument("--workdir", metavar="RUN", help="a run directory instead, for a policy of it")
+    parser.add_argument("--checkpoint", metavar="NAME", help="with --workdir: base, warmup, ... (default: the newest)")
+    parser.add_argument("--tools", metavar="FILE", help="JSON with the tools: of OpenAI's form, ToolACE's or BFCL's")
+    parser.add_argument("--system", default="", metavar="TEXT", help="the system message")
+    formats = ("auto", "template", "chatml", "compact")
+    parser.add_argument("--chat", choices=formats, help="with --model: the chat format (default: auto, which fits)")
+    parser.add_argument("--max-tokens", type=_positive, default=256, metavar="N", help="of an answer (default 256)")
+    parser.add_argument("--temperature", type=_temperature, default=0.0, metavar="T", help="default 0: the likeliest")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="of sampling (default 0)")
+    parser.add_argument("--once", metavar="MESSAGE", help="answer this message and end")
+    parser.add_argument("--json", action="store_true", help="with --once: the answer and its calls as JSON")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

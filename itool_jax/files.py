@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,42 @@ def move(source: epath.Path, target: epath.Path) -> None:
     source.rename(target)
     if is_local(target):
         _sync(target.parent)
+
+
+@contextmanager
+def new_folder(path: epath.Path) -> Iterator[epath.Path]:
+    """A temporary folder beside `path` that takes its name when the block ends, and is removed when it fails.
+
+    Raises UserError where `path` holds anything.
+    """
+    refuse_filled(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    remove(temporary)  # of an attempt that was killed
+    make_folder(temporary)
+    try:
+        yield temporary
+        refuse_filled(path)  # meanwhile
+        move(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def refuse_filled(path: epath.Path) -> None:
+    """Raises UserError unless `path` is free or an empty folder."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; expected a new folder: give another name.")
+    if path.is_dir() and (found := sorted(child.name for child in path.iterdir())):
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise UserError(
+            f"{path} is not empty: it holds {', '.join(found[:3])}{more}. Give a new folder, or remove it first."
+        )
+
+
+def share(path: epath.Path) -> None:
+    """Gives a local file the mode that new files have: what writes by way of a temporary file may leave it 0600."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
 
 
 def make_folder(path: epath.Path) -> None:

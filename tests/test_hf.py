@@ -196,6 +196,19 @@ def test_what_is_damaged_or_missing_is_named(tmp_path, says):
         load(tmp_path)
 
 
-def test_a_policy_with_adapters_is_to_be_merged_first(tmp_path):
-    with pytest.raises(ValueError, match="adapters"):
-        save_hf(epath.Path(tmp_path), add_adapters(init_policy(CFG, seed=1), LoraConfig(4, 8.0), seed=2))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_adapters_are_merged_and_the_sum_is_rounded_once(tmp_path, dtype):
+    policy = add_adapters(init_policy(replace(CFG, qkv_bias=True), seed=1), LoraConfig(4, 8.0, ("q", "o")), seed=2)
+    policy = policy.replace(adapters=jax.tree.map(lambda x: x + 0.02, policy.adapters))
+    save_hf(epath.Path(tmp_path), policy, dtype=dtype)
+    written = load_file(tmp_path / "model.safetensors")
+    merged = merge_adapters(policy).params["layers"]
+    for name, changed in (("q", True), ("k", False), ("o", True)):
+        kernel = np.asarray(merged[name]["kernel"])[1]
+        expected = kernel.reshape(32, -1).T
+        found = written[f"model.layers.1.self_attn.{name}_proj.weight"]
+        assert found.dtype == jnp.dtype(dtype)
+        near = np.abs(found.astype(np.float32) - expected.astype(dtype).astype(np.float32))
+        assert near.max() <= (2e-2 if dtype == "bfloat16" else 1e-6) * np.abs(expected).max()
+        assert np.any(np.asarray(policy.params["layers"][name]["kernel"])[1] != kernel) == changed
+    np.testing.assert_array_equal(written["model.layers.0.self_attn.q_proj.bias"], np.zeros(32))

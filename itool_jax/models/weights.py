@@ -24,6 +24,7 @@ from itool_jax.parallel.mesh import logical_axes, partition_spec
 Shape = tuple[int, ...]
 Index = tuple[slice, ...]
 Read = Callable[[str, Index], np.ndarray]
+Added = Callable[[str, int], np.ndarray | None]
 
 
 class Naming(NamedTuple):
@@ -156,8 +157,13 @@ class FileTensor(NamedTuple):
     fetch: Callable[[], np.ndarray]
 
 
-def export_tensors(cfg: DecoderConfig, naming: Naming, params: Any) -> Iterator[FileTensor]:
-    """The tensors of a file, in the parameters' own dtypes; those of a layer stand together."""
+def export_tensors(
+    cfg: DecoderConfig, naming: Naming, params: Any, *, dtype: str = "", added: Added | None = None
+) -> Iterator[FileTensor]:
+    """The tensors of a file, in `dtype` or the parameters' own; those of a layer stand together.
+
+    `added` gives what is added to a linear layer's kernel, in f32 and before it is rounded, or None.
+    """
     wanted = places(cfg, naming)
     stacked = [place for place in wanted if place.layers]
     order = [(place, 0) for place in wanted if not place.layers]
@@ -166,12 +172,16 @@ def export_tensors(cfg: DecoderConfig, naming: Naming, params: Any) -> Iterator[
         value = params
         for key in place.path:
             value = value[key]
-        size = prod(place.shape) * value.dtype.itemsize
-        yield FileTensor(place.names[layer], size, partial(_fetch, place, value, layer))
+        kind = jnp.dtype(dtype or value.dtype)
+        size = prod(place.shape) * kind.itemsize
+        yield FileTensor(place.names[layer], size, partial(_fetch, place, value, layer, kind, added))
 
 
-def _fetch(place: Place, value: jax.Array, layer: int) -> np.ndarray:
-    return place.to_file(np.asarray(jax.device_get(value[layer] if place.layers else value)))
+def _fetch(place: Place, value: jax.Array, layer: int, dtype: np.dtype, added: Added | None) -> np.ndarray:
+    one = np.asarray(jax.device_get(value[layer] if place.layers else value))
+    if added is not None and place.path[-1] == "kernel" and (more := added(place.path[1], layer)) is not None:
+        one = one.astype(np.float32) + more
+    return place.to_file(one.astype(dtype))
 
 
 def _placed(place: Place, dtype: str, read: Read, mesh: Mesh | None) -> jax.Array:

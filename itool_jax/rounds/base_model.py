@@ -49,14 +49,16 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     shape = replace(preset(cfg.preset), dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype)
     if cfg.checkpoint:
         loaded = load(cfg.checkpoint, expected=shape, tokenizer=cfg.tokenizer, mesh=mesh)
-        policy, tokenizer = loaded.policy, loaded.tokenizer
+        policy, tokenizer, stops = loaded.policy, loaded.tokenizer, loaded.stop_tokens
     else:
         tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(shape, vocab_size=tokenizer.vocab_size), config.seed, mesh)
+        stops = (tokenizer.end_of_turn_id,)
     policy = policy.replace(params=jax.tree.map(lambda leaf: leaf.astype(shape.dtype), policy.params))  # pyright: ignore
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
-    return {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
+    counts = {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
+    return {**counts, "stop_tokens": stops}
 
 
 def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Policy, Tokenizer]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
-from itool_jax.config import round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.evaluation import report
@@ -17,7 +16,7 @@ from itool_jax.evaluation.records import write_evaluation
 from itool_jax.models.policy import Policy
 from itool_jax.progress import progress
 from itool_jax.rounds.benchmarks import evaluate_benchmarks
-from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_stage
+from itool_jax.rounds.chain import BASE, policy_stage
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
@@ -29,10 +28,9 @@ def command(run: RunDirectory, checkpoint: str | None, benchmark: Sequence[str],
         raise UserError("--limit goes with --benchmark; config.evaluate.limit is the limit of the held-out sets.")
     benchmark_names(benchmark)
     session = Session(run)
-    known = [BASE, WARMUP, *(round_name(index) for index in range(run.config.rounds)), OWN_PAIRS]
-    if checkpoint is not None and checkpoint not in known:
-        raise UserError(f"--checkpoint={checkpoint}: the policies of this run are {', '.join(known)}.")
-    for name in known:
+    if checkpoint is not None:
+        session.check_name("--checkpoint", checkpoint)
+    for name in session.policy_names:
         if name == checkpoint or (checkpoint is None and (name == BASE or session.current(policy_stage(name)))):
             if benchmark:
                 evaluate_benchmarks(session, name, benchmark, run.config.evaluate.limit if limit is None else limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itool_jax.config import round_config, round_name
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.rounds import evaluate, prefer, report, score, search, warmup
+from itool_jax.rounds.chain import BASE, WARMUP
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
 from itool_jax.rounds.settings import rows_per_step
@@ -21,9 +22,9 @@ def require_rows(session: Session) -> None:
 def command(run: RunDirectory) -> None:
     session = Session(run)
     require_rows(session)
-    evaluate.evaluate(session, evaluate.BASE)
+    evaluate.evaluate(session, BASE)
     warmup.warmup(session)
-    evaluate.evaluate(session, evaluate.WARMUP)
+    evaluate.evaluate(session, WARMUP)
     for index in range(run.config.rounds):
         score.score(session, index)
         search.search(session, index)

@@ -13,7 +13,7 @@ from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import note, progress
-from itool_jax.rounds.chain import BASE, OWN_PAIRS, WARMUP, policy_before, policy_stage
+from itool_jax.rounds.chain import OWN_PAIRS, policy_before, policy_stage
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
@@ -31,7 +31,7 @@ from itool_jax.training.preference_data import PairGroup, PreferenceRows, fittin
 def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
     session = Session(run)
     if pairs:
-        prefer_own(session, epath.Path(pairs), start or _latest(session))
+        prefer_own(session, epath.Path(pairs), start or session.newest)
     elif start:
         raise UserError("--start goes with --pairs=FILE: a round starts from the policy of the round before.")
     else:
@@ -94,12 +94,6 @@ def prefer_own(session: Session, path: epath.Path, start: str) -> StageResult:
         outputs={"checkpoint": f"{OWN_PAIRS}/checkpoint"},
         body=body,
     )
-
-
-def _latest(session: Session) -> str:
-    """The newest policy of the run's own chain."""
-    names = [BASE, WARMUP, *(round_name(index) for index in range(session.config.rounds))]
-    return [name for name in names if name == BASE or session.current(policy_stage(name))][-1]
 
 
 def train_on_pairs(

@@ -45,6 +45,11 @@ class RunDirectory:
         self._stages = manifest.read_manifest(path)
 
     @property
+    def reading(self) -> bool:
+        """Whether it was opened by `read_run`, so that no stage is done in it."""
+        return self._lock is None
+
+    @property
     def stages(self) -> Mapping[str, StageRecord]:
         """Records of the complete stages by name, in the order of completion."""
         return dict(self._stages)
@@ -58,7 +63,7 @@ class RunDirectory:
 
         Raises UserError where an output of a complete stage is missing or was altered.
         """
-        if self._lock is None:
+        if self.reading:
             raise RuntimeError("a run opened by read_run does no stages")
         stage = Stage(self.path, name, inputs, outputs)
         done = self._reuse(name, inputs, outputs)

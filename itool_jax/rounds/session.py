@@ -10,6 +10,7 @@ from itertools import islice
 from etils import epath
 from jax.sharding import Mesh
 
+from itool_jax.config import round_name
 from itool_jax.data.corpus import Corpus
 from itool_jax.data.example import Example
 from itool_jax.data.jsonl import example_to_json
@@ -17,11 +18,13 @@ from itool_jax.data.prepared import Dialect, Prepared, prepare_all
 from itool_jax.data.store import Manifest, PreparedStore, read_removed
 from itool_jax.data.tally import REMOVED, Tally
 from itool_jax.errors import UserError
+from itool_jax.models.decoder import Decoder
+from itool_jax.models.loading import Loaded
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
-from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, policy_stage, start_of
+from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, WARMUP, policy_stage, start_of
 from itool_jax.rounds.data_settings import matching_manifest
 from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names, limited_corpus, training_examples
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
@@ -53,7 +56,15 @@ class Session:
 
     @cached_property
     def model(self) -> StageResult:
-        """The stage "model": the tokenizer and the base weights as the run uses them."""
+        """The stage "model": the tokenizer and the base weights as the run uses them.
+
+        Raises UserError where the run is only looked at and they are not there yet.
+        """
+        if self.run.reading:
+            found = self.run.result(MODEL)
+            if found is None:
+                raise UserError(f"{self.run.path} holds no model yet: start the run with `itool-jax run` first.")
+            return found
 
         def body(stage: Stage):
             examples = () if self.config.data.prepared else self._training_examples
@@ -214,6 +225,31 @@ class Session:
                 f"from. Do that stage first."
             )
         return result
+
+    @property
+    def policy_names(self) -> tuple[str, ...]:
+        """Names of all policies that the run can have."""
+        return (BASE, WARMUP, *(round_name(index) for index in range(self.config.rounds)), OWN_PAIRS)
+
+    @property
+    def newest(self) -> str:
+        """Name of the newest policy of the run's own chain."""
+        chain = self.policy_names[:-1]
+        return [name for name in chain if name == BASE or self.current(policy_stage(name))][-1]
+
+    def check_name(self, option: str, name: str) -> None:
+        """Raises UserError unless the run can have a policy of the name that an option gives."""
+        if name not in self.policy_names:
+            raise UserError(f"{option}={name}: the policies of this run are {', '.join(self.policy_names)}.")
+
+    def loaded(self, name: str) -> Loaded:
+        """The policy of this name as a model by itself, with all that ends its answers."""
+        policy = self.policy(name)
+        if name == BASE:
+            policy = Policy(Decoder(policy.config), policy.params)
+        named = self.model.summary.get("stop_tokens", ())  # of a run by an older version: none
+        stops = dict.fromkeys((self.dialect.tokenizer.end_of_turn_id, self.dialect.end_of_turn, *named))
+        return Loaded(policy, self.dialect.tokenizer, tuple(stops))
 
     def policy(self, name: str) -> Policy:
         """The policy of this name: base, warmup, round_NNN or own_pairs."""

@@ -1,6 +1,7 @@
 """The language of tool calls: schemas, reading and writing calls, comparing them, cutting answers into fragments."""
 
 from itool_jax.toolcall.compare import ABSENT, Comparison, ErrorKind, Slot, compare, slot_reward
+from itool_jax.toolcall.faults import Fault, schema_faults
 from itool_jax.toolcall.fragments import BOUNDARY_BYTES, FragmentScanner, fragment_ends
 from itool_jax.toolcall.literals import Unreadable, read_literal
 from itool_jax.toolcall.parse import parse_calls
@@ -16,6 +17,7 @@ __all__ = [
     "CallStyle",
     "Comparison",
     "ErrorKind",
+    "Fault",
     "FragmentScanner",
     "Parameter",
     "ParsedAnswer",
@@ -27,6 +29,7 @@ __all__ = [
     "fragment_ends",
     "parse_calls",
     "read_literal",
+    "schema_faults",
     "signature",
     "slot_reward",
     "tool_to_json",

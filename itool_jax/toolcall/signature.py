@@ -25,6 +25,11 @@ def signature(tool: Tool) -> str:
     return f"{write_name(tool.name)}({', '.join(map(_compact_parameter, tool.parameters))})"
 
 
+def type_text(schema: Any) -> str:
+    """What a schema allows, as signatures write it."""
+    return _compact_type(schema, 0)
+
+
 def _compact_parameter(parameter: Parameter) -> str:
     text = write_key(parameter.name)
     if parameter.required:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from itool_jax.data.chat.format import ChatFormat
-from itool_jax.data.chat.own import CHATML, COMPACT
+from itool_jax.data.chat.own import CHATML, COMPACT, chat_template
 from itool_jax.data.chat.template import TEMPLATE, TEMPLATE_DATE, knows_tools, template_format
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
@@ -45,3 +47,11 @@ def format_for(tokenizer: Tokenizer, name: str = AUTO, date: str = TEMPLATE_DATE
     for token in chat.special_tokens:
         tokenizer.special_id(token)
     return chat
+
+
+def exported_templates(chat: ChatFormat, tokenizer: Tokenizer) -> Mapping[str, str]:
+    """The chat templates that go with a model that is spoken to in this format; none where Jinja does not write it."""
+    if chat.name == TEMPLATE:
+        return tokenizer.templates
+    own = chat_template(chat)
+    return {"default": own} if own else {}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from itool_jax.data.chat.format import ChatFormat, Segment, Segments, turn_text
 from itool_jax.data.example import Example, Message
@@ -28,6 +29,15 @@ CHATML_INSTRUCTION = (
     'Answer with calls in Python style, for example [f(a=1, b="x"), g()], and nothing else. '
     "If no tool fits or a required value is missing, answer in plain words."
 )
+
+
+def chat_template(chat: ChatFormat) -> str | None:
+    """The Jinja template that writes one of our own formats elsewhere: chatml's; None for compact, which has none.
+
+    It writes what the format writes, for tools whose schemas are JSON Schema without references; words before calls
+    stand on a line of their own. In transformers the name of a special token within a text becomes the token.
+    """
+    return Path(__file__).with_name("chatml.jinja").read_text() if chat is CHATML else None
 
 
 def _compact(example: Example, answered: bool) -> Segments:
