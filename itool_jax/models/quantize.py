@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 
 from itool_jax.models.config import LINEAR
 from itool_jax.parallel.mesh import shardings
@@ -28,7 +28,7 @@ def quantize_kernel(kernel: jax.Array, name: str, kind: str) -> QArray:
     """The stacked kernel [L, ...] of the linear layer `name` in `kind`, laid out over the same mesh."""
     quantize = partial(_quantize, name=name, kind=kind)
     layout = None
-    if isinstance(kernel.sharding, NamedSharding):
+    if isinstance(kernel.sharding, NamedSharding) and isinstance(kernel.sharding.mesh, Mesh):
         layout = shardings({name: jax.eval_shape(quantize, kernel)}, kernel.sharding.mesh)[name]
     return jax.jit(quantize, out_shardings=layout)(kernel)
 
@@ -43,7 +43,7 @@ def quantize_params(params: Any, kind: str) -> Any:
 
 def dense(kernel: jax.Array | QArray) -> jax.Array:
     """The numbers that a kernel stands for: in f32 where it is quantised, else as they are."""
-    if _is_dense(kernel):
+    if isinstance(kernel, jax.Array | np.ndarray):
         return kernel
     scale = kernel.scale
     for axis, size in enumerate(kernel.shape):
@@ -56,7 +56,7 @@ def product(x: jax.Array, kernel: jax.Array | QArray, contract: int) -> jax.Arra
 
     A quantised W is made numbers for this product alone, and again for its gradient: no pass keeps them.
     """
-    if _is_dense(kernel):
+    if isinstance(kernel, jax.Array | np.ndarray):
         return jnp.tensordot(x, kernel.astype(x.dtype), contract)
     return jax.checkpoint(partial(_quantized_product, contract=contract), prevent_cse=False)(x, kernel)
 
@@ -96,7 +96,3 @@ def _values(kernel: QArray) -> jax.Array:
 
 def _block(size: int) -> int:
     return max(block for block in range(1, BLOCK + 1) if size % block == 0)
-
-
-def _is_dense(kernel: Any) -> bool:
-    return isinstance(kernel, jax.Array | np.ndarray)
