@@ -44,7 +44,7 @@ def quantize_params(params: Any, kind: str) -> Any:
 def dense(kernel: jax.Array | QArray) -> jax.Array:
     """The numbers that a kernel stands for: in f32 where it is quantised, else as they are."""
     if isinstance(kernel, jax.Array | np.ndarray):
-        return kernel
+        return jnp.asarray(kernel)
     scale = kernel.scale
     for axis, size in enumerate(kernel.shape):
         scale = jnp.repeat(scale, size // scale.shape[axis], axis)
