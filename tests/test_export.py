@@ -14,7 +14,8 @@ from itool_jax.errors import UserError
 from itool_jax.models import Loaded, export_hf, load
 from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.families import config_from_json
-from itool_jax.models.policy import Policy, add_adapters, init_policy
+from itool_jax.models.policy import Policy, add_adapters, init_policy, merge_adapters
+from itool_jax.models.quantize import quantize_params
 from tests.worlds import dialect
 
 BASE = DecoderConfig(vocab_size=400, dim=48, layers=2, heads=6, kv_heads=2, head_dim=8, ffn=64, context=64)
@@ -66,6 +67,17 @@ def test_what_comes_back_is_the_same_to_the_bit(tmp_path, name):
     same_bits(loaded.policy, model.policy)
     assert loaded.policy.config == model.policy.config
     assert (loaded.tokenizer.digest, loaded.stop_tokens) == (model.tokenizer.digest, model.stop_tokens)
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_quantised_base_is_written_as_the_numbers_it_stands_for(tmp_path, kind):
+    pytest.importorskip("qwix", reason="quantised kernels are qwix's arrays")
+    model = made("qwen2", LORA)
+    policy = model.policy.replace(params=quantize_params(model.policy.params, kind))
+    export_hf(replace(model, policy=policy), tmp_path / "out")
+    found, expected = load(tmp_path / "out").policy.params, merge_adapters(policy).params
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=1e-5), found, expected)
+    close(load(tmp_path / "out").logits(TOKENS), replace(model, policy=policy).logits(TOKENS))
 
 
 def test_bfloat16_comes_back_the_same_too(tmp_path):

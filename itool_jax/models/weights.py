@@ -19,6 +19,7 @@ from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig
+from itool_jax.models.quantize import dense
 from itool_jax.parallel.mesh import logical_axes, partition_spec
 
 Shape = tuple[int, ...]
@@ -162,7 +163,8 @@ def export_tensors(
 ) -> Iterator[FileTensor]:
     """The tensors of a file, in `dtype` or the parameters' own; those of a layer stand together.
 
-    `added` gives what is added to a linear layer's kernel, in f32 and before it is rounded, or None.
+    `added` gives what is added to a linear layer's kernel, in f32 and before it is rounded, or None. A quantised kernel
+    is written as the numbers that it stands for, by default in the dtype of the embedding.
     """
     wanted = places(cfg, naming)
     stacked = [place for place in wanted if place.layers]
@@ -172,13 +174,15 @@ def export_tensors(
         value = params
         for key in place.path:
             value = value[key]
-        kind = jnp.dtype(dtype or value.dtype)
+        own = value if isinstance(value, jax.Array | np.ndarray) else params["embedding"]
+        kind = jnp.dtype(dtype or own.dtype)
         size = prod(place.shape) * kind.itemsize
         yield FileTensor(place.names[layer], size, partial(_fetch, place, value, layer, kind, added))
 
 
-def _fetch(place: Place, value: jax.Array, layer: int, dtype: np.dtype, added: Added | None) -> np.ndarray:
-    one = np.asarray(jax.device_get(value[layer] if place.layers else value))
+def _fetch(place: Place, value: Any, layer: int, dtype: np.dtype, added: Added | None) -> np.ndarray:
+    part = jax.tree.map(lambda leaf: leaf[layer], value) if place.layers else value
+    one = np.asarray(jax.device_get(dense(part)))
     if added is not None and place.path[-1] == "kernel" and (more := added(place.path[1], layer)) is not None:
         one = one.astype(np.float32) + more
     return place.to_file(one.astype(dtype))
