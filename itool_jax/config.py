@@ -131,7 +131,7 @@ def _model() -> ConfigDict:
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
             "lora_rslora": False,  # scale them by lora_alpha / sqrt(lora_rank) instead, so that high ranks learn
             "lora_targets": LINEAR,  # the linear layers that have adapters
-            "quantize": "",  # with LoRA, the linear layers of the base in int8 or nf4 (QLoRA); README has what it costs
+            "quantize": "",  # with LoRA, the linear layers of the base in int8 or nf4 (QLoRA)
         }
     )
 
