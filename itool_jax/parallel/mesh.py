@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -46,19 +47,26 @@ LOGICAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
-    """A mesh over all devices; one size may be -1 and takes what is left."""
-    sizes, devices = [data, fsdp, tensor], jax.devices()
+def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh over all devices, or these; one size may be -1 and takes what is left."""
+    devices = jax.devices() if devices is None else devices
+    sizes = mesh_sizes(data, fsdp, tensor, len(devices))
+    return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+
+
+def mesh_sizes(data: int, fsdp: int, tensor: int, devices: int) -> tuple[int, ...]:
+    """The sizes with -1 filled in; raises UserError where no mesh of them takes just so many devices."""
+    sizes = [data, fsdp, tensor]
     if sizes.count(-1) > 1 or any(size == 0 or size < -1 for size in sizes):
         raise UserError(f"mesh sizes {dict(zip(AXES, sizes, strict=True))}: each is at least 1, and one may be -1")
     if -1 in sizes:
-        sizes[sizes.index(-1)] = max(1, len(devices) // int(np.prod([s for s in sizes if s != -1])))
-    if int(np.prod(sizes)) != len(devices):
+        sizes[sizes.index(-1)] = max(1, devices // int(np.prod([s for s in sizes if s != -1])))
+    if int(np.prod(sizes)) != devices:
         raise UserError(
             f"a mesh of {' x '.join(f'{a}={s}' for a, s in zip(AXES, sizes, strict=True))} needs {int(np.prod(sizes))} "
-            f"devices, found {len(devices)}: set config.mesh so that the product is {len(devices)}"
+            f"devices, found {devices}: set config.mesh so that the product is {devices}"
         )
-    return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+    return tuple(sizes)
 
 
 def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:

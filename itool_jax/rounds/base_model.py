@@ -55,15 +55,18 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
 
 def load_base(config: ConfigDict, folder: epath.Path) -> tuple[Policy, Tokenizer]:
     """What `write_base` wrote, in the config's precision and with fresh adapters where it asks for LoRA."""
+    return configured(config, load_policy(folder / "base")), Tokenizer.load(folder / "tokenizer")
+
+
+def configured(config: ConfigDict, policy: Policy) -> Policy:
+    """A policy as `write_base` keeps it -> the one that the run starts from."""
     cfg = config.model
-    policy = load_policy(folder / "base")
-    tokenizer = Tokenizer.load(folder / "tokenizer")
     decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
     policy = with_remat(Policy(decoder, policy.params), cfg.remat or preset(cfg.preset).remat)
     if cfg.lora_rank:
         frozen = jax.tree.map(lambda leaf: leaf.astype(cfg.dtype), policy.params)
         policy = add_adapters(Policy(policy.decoder, frozen), LoraConfig(cfg.lora_rank, cfg.lora_alpha), config.seed)
-    return policy, tokenizer
+    return policy
 
 
 def tokenizer_of(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:

@@ -6,10 +6,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.forest import PackedForest
 from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import batch_divisor, shard_batch
 
 
 def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
@@ -59,3 +62,12 @@ def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> t
 def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
     """Summed log-probability and length of every completion of a batch, forward only."""
     return completion_sums(token_logprobs(policy, forest), forest)
+
+
+def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
+    """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide."""
+    sharding = jax.tree.leaves(policy.params)[0].sharding
+    if isinstance(sharding, NamedSharding) and len(forest.tokens) % batch_divisor(sharding.mesh) == 0:
+        forest = shard_batch(forest, sharding.mesh)
+    sums, lengths = score_forest(policy, forest)
+    return np.asarray(sums), np.asarray(lengths)

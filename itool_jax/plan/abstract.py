@@ -1,0 +1,75 @@
+"""A run's policy and its layout without any array: shapes, dtypes and shardings on devices that need not exist."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
+
+from itool_jax.models.policy import Policy, init_policy
+from itool_jax.models.presets import preset
+from itool_jax.parallel.mesh import AXES, BATCH, mesh_sizes, shardings
+from itool_jax.rounds.base_model import configured
+
+AnyMesh = Mesh | AbstractMesh
+
+
+def abstract_policy(config: ConfigDict) -> Policy:
+    """The policy that a run of this config starts from, its leaves ShapeDtypeStructs."""
+    cfg = replace(preset(config.model.preset), vocab_size=vocabulary(config))
+    return jax.eval_shape(partial(configured, config), jax.eval_shape(partial(init_policy, cfg, config.seed)))
+
+
+def vocabulary(config: ConfigDict) -> int:
+    """Tokens that the embedding holds: the preset's with a checkpoint or tokenizer, else those to be trained."""
+    given = config.model.checkpoint or config.model.tokenizer or config.data.prepared
+    return preset(config.model.preset).vocab_size if given else config.model.vocab_size
+
+
+def abstract_mesh(cfg: ConfigDict, devices: int) -> AbstractMesh:
+    """The mesh of `config.mesh` over so many devices; raises UserError where they do not make one."""
+    sizes = mesh_sizes(cfg.data, cfg.fsdp, cfg.tensor, devices)
+    return AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def laid_out(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
+    """A tree of parameters as `parallel.mesh.shard` would lay it out."""
+    return jax.tree.map(_with_sharding, tree, shardings(tree, mesh, only))  # pyright: ignore[reportArgumentType]
+
+
+def laid_out_policy(policy: Policy, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Policy:
+    """A policy whose parameters and adapters lie over the mesh, or over some axes of it."""
+    return policy.replace(  # pyright: ignore[reportAttributeAccessIssue]
+        params=laid_out(policy.params, mesh, only), adapters=laid_out(policy.adapters, mesh, only)
+    )
+
+
+def rows(batch: Any, mesh: AnyMesh, axis: int = 0) -> Any:
+    """Host arrays as a batch with dimension `axis` over (data, fsdp), or on every device where that does not divide."""
+    size = mesh.shape["data"] * mesh.shape["fsdp"]
+
+    def one(array: np.ndarray) -> jax.ShapeDtypeStruct:
+        spec = P(*[None] * axis, BATCH) if array.shape[axis] % size == 0 else P()
+        return _with_sharding(array, NamedSharding(mesh, spec))
+
+    return jax.tree.map(one, batch)
+
+
+def per_device(tree: Any) -> int:
+    """Bytes of a laid-out tree on each device."""
+    return sum(_shard_bytes(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def _shard_bytes(leaf: Any) -> int:
+    shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
+    return int(np.prod(shape, dtype=np.int64)) * leaf.dtype.itemsize
+
+
+def _with_sharding(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
