@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
@@ -130,6 +130,18 @@ def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:
     return jax.tree.map(put, batch)
 
 
-def batch_divisor(mesh: Mesh) -> int:
+def rows_apart(x: jax.Array) -> jax.Array:
+    """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, where there is one and they divide.
+
+    Without a word about it the compiler may take the layout of activations from the weights': embed over fsdp, and all
+    rows on every device.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or x.shape[0] % batch_divisor(mesh):
+        return x
+    return jax.lax.with_sharding_constraint(x, P(BATCH))
+
+
+def batch_divisor(mesh: Mesh | AbstractMesh) -> int:
     """Rows of a batch must be a multiple of this."""
     return mesh.shape["data"] * mesh.shape["fsdp"]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from itool_jax.models.policy import Policy, init_policy
 from itool_jax.models.presets import preset
-from itool_jax.parallel.mesh import AXES, BATCH, mesh_sizes, shardings
+from itool_jax.parallel.mesh import AXES, BATCH, shardings
+from itool_jax.plan.target import packed_bytes
 from itool_jax.rounds.base_model import configured
 
 AnyMesh = Mesh | AbstractMesh
@@ -30,12 +32,6 @@ def vocabulary(config: ConfigDict) -> int:
     """Tokens that the embedding holds: the preset's with a checkpoint or tokenizer, else those to be trained."""
     given = config.model.checkpoint or config.model.tokenizer or config.data.prepared
     return preset(config.model.preset).vocab_size if given else config.model.vocab_size
-
-
-def abstract_mesh(cfg: ConfigDict, devices: int) -> AbstractMesh:
-    """The mesh of `config.mesh` over so many devices; raises UserError where they do not make one."""
-    sizes = mesh_sizes(cfg.data, cfg.fsdp, cfg.tensor, devices)
-    return AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def laid_out(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
@@ -61,14 +57,14 @@ def rows(batch: Any, mesh: AnyMesh, axis: int = 0) -> Any:
     return jax.tree.map(one, batch)
 
 
-def per_device(tree: Any) -> int:
-    """Bytes of a laid-out tree on each device."""
-    return sum(_shard_bytes(leaf) for leaf in jax.tree.leaves(tree))
+def per_device(tree: Any, bytes_of: Callable[[tuple[int, ...], int], int] = packed_bytes) -> int:
+    """Bytes of a laid-out tree on each device; `bytes_of` says what a shape and an item size take there."""
+    return sum(bytes_of(shard_shape(leaf), leaf.dtype.itemsize) for leaf in jax.tree.leaves(tree))
 
 
-def _shard_bytes(leaf: Any) -> int:
-    shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
-    return int(np.prod(shape, dtype=np.int64)) * leaf.dtype.itemsize
+def shard_shape(leaf: Any) -> tuple[int, ...]:
+    """The shape of a laid-out leaf on each device."""
+    return leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
 
 
 def _with_sharding(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ from itool_jax.forest import PackedForest
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor, shard_batch
 
+CHUNK = 256  # tokens of a row whose logits exist at a time
+
 
 def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
     """Token i sees token j iff j <= i < end[j]: its own past, its ancestors, and nothing of siblings or other trees."""
@@ -21,7 +24,7 @@ def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
     return (i[None, None, :] <= i[None, :, None]) & (i[None, :, None] < end_BS[:, None, :])
 
 
-def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = 256) -> Float[Array, "B S"]:
+def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> Float[Array, "B S"]:
     """log pi of every token given the path before it, f32; meaningless where a token has no predecessor.
 
     The logits of only `chunk` tokens a row exist at a time, forward and backward.
@@ -67,7 +70,8 @@ def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
 def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
     """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide."""
     sharding = jax.tree.leaves(policy.params)[0].sharding
-    if isinstance(sharding, NamedSharding) and len(forest.tokens) % batch_divisor(sharding.mesh) == 0:
-        forest = shard_batch(forest, sharding.mesh)
-    sums, lengths = score_forest(policy, forest)
+    with jax.set_mesh(sharding.mesh) if isinstance(sharding, NamedSharding) else nullcontext() as mesh:
+        if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
+            forest = shard_batch(forest, mesh)
+        sums, lengths = score_forest(policy, forest)
     return np.asarray(sums), np.asarray(lengths)
