@@ -19,15 +19,13 @@ _USED = re.compile(r"Used ([\d.]+)([KMGT]?) of|required for HLO temporaries \(([
 class Compiled:
     """A program that the compiler took; sizes in bytes on each device.
 
-    peak         most that is held at once, arguments included
-    allocated    arguments and the room that the compiler sets apart for everything else
+    peak         most that is held at once, arguments included: what has to be less than the memory
     seconds      its own estimate of a call, of the cycles of every operation, loops as often as they run
     collectives  by kind, of one call
     """
 
     arguments: int
     peak: int
-    allocated: int
     seconds: float | None
     collectives: Mapping[str, Collective]
 
@@ -53,15 +51,8 @@ def compile_program(traced: jax.stages.Traced, target: Target) -> Compiled | Out
             raise
         return OutOfMemory(_used(str(error)), str(error))
     memory, text = compiled.memory_analysis(), ProgramText(compiled.as_text() or "")
-    results = memory.output_size_in_bytes - memory.alias_size_in_bytes
     seconds = text.cycles / target.chip.clock if target.chip and text.cycles else None
-    return Compiled(
-        memory.argument_size_in_bytes,
-        memory.peak_memory_in_bytes,
-        memory.argument_size_in_bytes + memory.temp_size_in_bytes + results,
-        seconds,
-        text.collectives,
-    )
+    return Compiled(memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, text.collectives)
 
 
 def _used(message: str) -> int | None:

@@ -165,14 +165,19 @@ def _prefill(program: Program, target: Target, jaxpr: Any) -> Parts:
 
 
 def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
+    """Both copies are the TPU compiler's: once a round it lays them out the way that its steps write and read them."""
     s = _Sizes(program, target)
-    cfg = s.cfg
-    one_layer = 2 * s.rows * s.columns * s.over_tensor(cfg.kv_heads) * cfg.head_dim * s.itemsize
-    return {}, {"attention": one_layer + 2 * s.scores, "sampling": 4 * s.logits(s.tokens)}
+    layers = program.policy.params["layers"]
+    kept = {
+        "KV arena, laid out to be written": per_device(program.parts["KV arena"]),
+        "q, k, v, laid out to be read": per_device([layers[name]["kernel"] for name in ("q", "k", "v")]),
+    }
+    return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.tokens)}
 
 
 def _move(program: Program, target: Target, jaxpr: Any) -> Parts:
-    return {"the arena in its new order": per_device(program.parts["KV arena"])}, {}
+    """Keys and values move one after the other."""
+    return {"keys or values in their new order": per_device(program.parts["KV arena"].k)}, {}
 
 
 def _saved(program: Program, target: Target, jaxpr: Any) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from itool_jax.config import round_config
@@ -33,6 +35,7 @@ _STEPS = 1000  # of a schedule: only the data know how many, and nothing here de
 _PAIRS = 8  # of a tree where the config sets no limit
 _QUESTION, _OPTIONS = 96, 32  # tokens of self-evaluation's texts, about: only the tokenizer knows
 
+STAGES = ("sft", "score", "search", "prefer")
 Kind = Literal["train", "forward", "prefill", "decode", "move"]
 
 
@@ -52,6 +55,7 @@ class Program:
     policy    as it computes with it, laid out
     parts     the arguments by what they are
     beside    what else of the stage lies on the devices meanwhile
+    mesh      that is set while it runs
     repeated  passes of one call
     """
 
@@ -63,8 +67,14 @@ class Program:
     parts: Mapping[str, Any]
     passes: Passes
     beside: Mapping[str, Any]
+    mesh: AnyMesh | None = None
     repeated: int = 1
     static: Mapping[str, Any] = field(default_factory=dict)
+
+    def trace(self) -> jax.stages.Traced:
+        """The program as it is called under its mesh."""
+        with jax.set_mesh(self.mesh) if isinstance(self.mesh, Mesh) else nullcontext():
+            return self.function.trace(*self.args, **self.static)
 
     @property
     def tokens(self) -> int:
@@ -88,20 +98,27 @@ def lengths(config: ConfigDict, prompt: int | None = None) -> Lengths:
     return Lengths(max(config.warmup.row_tokens - answer, 1) if prompt is None else prompt, answer)
 
 
-def stage_programs(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> dict[str, list[Program]]:
-    """What each stage runs; rounds are as the first one. Raises UserError where rows or trees do not divide."""
+def stage_programs(
+    config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths, only: Collection[str] = ()
+) -> dict[str, list[Program]]:
+    """What each stage runs, or each of those in `only`; rounds are as the first one.
+
+    Raises UserError where rows or trees do not divide over the devices.
+    """
     context = policy.config.context
     if sum(data) > context:
         raise UserError(
             f"prompts of {data.prompt} tokens with answers of {data.answer} (config.round.search.answer_tokens) are "
             f"longer than the model's context of {context}: set --prompt-tokens to {max(context - data.answer, 0)} or less."
         )
-    made = {"sft": [_sft(config, policy, mesh, data)]}
-    if config.rounds:
-        made["score"] = [_score(config, policy, mesh, data)]
-        made["search"] = _search(config, policy, mesh, data)
-        made["prefer"] = [_prefer(config, policy, mesh)]
-    return made
+    made = {
+        "sft": lambda: [_sft(config, policy, mesh, data)],
+        "score": lambda: [_score(config, policy, mesh, data)],
+        "search": lambda: _search(config, policy, mesh, data),
+        "prefer": lambda: [_prefer(config, policy, mesh)],
+    }
+    names = [name for name in STAGES if config.rounds or name == "sft"]
+    return {name: made[name]() for name in names if not only or name in only}
 
 
 def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Program:
@@ -135,7 +152,8 @@ def _step(
     return Program(
         name, "train", make_train_step(objective, optimizer, state), (state, frozen, batch), policy, parts,
         Passes(cfg.rows, cfg.row_tokens, cfg.row_tokens),
-        beside={"the base and the stage's start": (policy.trainable, policy.trainable)}, repeated=cfg.accumulate,
+        beside={"the base and the stage's start": (policy.trainable, policy.trainable)},
+        mesh=mesh, repeated=cfg.accumulate,
     )  # fmt: skip
 
 
@@ -153,7 +171,7 @@ def _forward(
     forest = rows(forest, mesh)
     return Program(
         name, "forward", score_forest, (policy, forest), policy, {"parameters": policy, "batch": forest},
-        Passes(count, tokens, tokens), {"the base": policy.trainable, **beside},
+        Passes(count, tokens, tokens), {"the base": policy.trainable, **beside}, mesh=mesh,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import jax
@@ -94,18 +95,16 @@ def packed_bytes(shape: tuple[int, ...], itemsize: int) -> int:
 
 
 def tiled_bytes(shape: tuple[int, ...], itemsize: int) -> int:
-    """Bytes of an array on a TPU, which lays the last two dimensions out in tiles of 8 x 128.
+    """Bytes of an array on a TPU, which lays two of its dimensions out in tiles of 8 x 128: those that take least so.
 
-    Of few rows the tile has as few, and the two dimensions change places where that takes less.
+    Of few rows the tile has as few.
     """
     if not shape:
         return 512
     if len(shape) == 1:
-        tile = min(max(_power_of_two(shape[0]), 128), 1024)
-        return _rounded(shape[0], tile) * itemsize
-    *outer, rows, columns = shape
-    tiled = min(_tiles(rows, columns), _tiles(columns, rows))
-    return math.prod(outer) * tiled * itemsize
+        return _rounded(shape[0], min(max(_power_of_two(shape[0]), 128), 1024)) * itemsize
+    tiled = (math.prod(shape) // (rows * columns) * _tiles(rows, columns) for rows, columns in permutations(shape, 2))
+    return min(tiled) * itemsize
 
 
 def _tiles(rows: int, columns: int) -> int:
