@@ -16,9 +16,7 @@ from itool_jax.config import check_mode, default_config
 def get_config(mode: str = "") -> ConfigDict:
     check_mode(mode, ("", "full"))
     config = default_config()
-    config.model.update(
-        preset="qwen2_5_7b", checkpoint="Qwen/Qwen2.5-7B-Instruct", dtype="bfloat16", lora_rank=16
-    )
+    config.model.update(preset="qwen2_5_7b", checkpoint="Qwen/Qwen2.5-7B-Instruct", dtype="bfloat16", lora_rank=16)
     config.mesh.update(data=1, fsdp=-1, tensor=4)
     config.data.update(source="toolace", folder="data/toolace", train=("data.json",), skip_malformed=True)
     config.data.heldout = {"heldout": "heldout.json"}

@@ -1,4 +1,4 @@
-"""What to change where a stage does not fit: settings that are tried, not guessed, each with what it would need then."""
+"""What to change where a stage does not fit: settings that are tried on the estimate, each with what it would need."""
 
 from __future__ import annotations
 
@@ -9,41 +9,100 @@ from typing import Any
 from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
+from itool_jax.config import round_config
+from itool_jax.config_loading import flatten
 from itool_jax.errors import UserError
 from itool_jax.models.presets import preset
 from itool_jax.parallel.mesh import AXES
 from itool_jax.plan.plan import make_plan
 from itool_jax.plan.target import Target
 
-Settings = Mapping[str, Any]
 _SHOWN = 4
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Settings of the config, and the bytes that each device would need with them, by the estimate."""
+    """Settings of the config, and the bytes that a device would need for the stage with them on so many devices."""
 
     settings: Settings
+    devices: int
     needs: int
     fits: bool
-    devices: int
+
+    def __str__(self) -> str:
+        chosen = " ".join(f"--config.{key}={value}" for key, value in self.settings.items())
+        return f"{chosen} on {self.devices} devices"
 
 
 def advise(config: ConfigDict, target: Target, stage: str, prompt: int | None) -> list[Advice]:
-    """Single changes that make a stage fit, those that change least of the training first; else what helps together.
+    """Changes that make a stage fit by the estimate: single ones, else several together, else more devices.
 
-    The last resort is more devices. Every change is one that the run would take.
+    The gentlest come first. Where nothing helps, what helps most.
     """
-    now = _needs(config, target, stage, prompt, {})
-    tried = [advice for change in _changes(config, target, stage) if (advice := _try(config, target, stage, prompt, change))]
-    if fitting := [advice for advice in tried if advice.fits]:
+
+    def tried(settings: Settings) -> Advice | None:
+        try:
+            return _tried(config, target, stage, prompt, settings)
+        except UserError:  # rows, trees or devices that do not divide, prompts longer than rows: no advice
+            return None
+
+    singles = [advice for settings in _changes(config, target, stage) if (advice := tried(settings))]
+    if fitting := [advice for advice in singles if advice.fits]:
         return fitting[:_SHOWN]
-    together: dict[str, Any] = {}
-    best = now
-    for advice in tried:
-        more = _try(config, target, stage, prompt, {**together, **advice.settings})
-        if more and more.needs < best:
-            together, best = dict(more.settings), more.needs
-            if more.fits:
-                return [more]
-    return _larger(config, target, stage, prompt)
+    best = tried({})
+    for single in singles:
+        if best is not None and not best.fits:
+            both = tried({**best.settings, **single.settings})
+            best = both if both and both.needs < best.needs else best
+    for times in (2, 4, 8, 16):
+        if best is not None and not best.fits:
+            sizes = target.mesh.shape
+            more = tried({**best.settings, "mesh.fsdp": times * sizes["fsdp"], "mesh.tensor": sizes["tensor"]})
+            best = more or best
+    return [best] if best is not None else []
+
+
+def _tried(config: ConfigDict, target: Target, stage: str, prompt: int | None, settings: Settings) -> Advice:
+    changed = config.copy_and_resolve_references()
+    with changed.unlocked():
+        changed.update_from_flattened_dict(dict(settings))
+    cfg, shape = changed.mesh, target.mesh.shape
+    sizes = tuple(cfg[axis] if f"mesh.{axis}" in settings else shape[axis] for axis in AXES)
+    mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    programs = make_plan(changed, replace(target, mesh=mesh), prompt, (stage,)).stages[stage]
+    needs = max(program.needs for program in programs)
+    return Advice(settings, mesh.size, needs, needs <= target.hbm)
+
+
+def _changes(config: ConfigDict, target: Target, stage: str) -> Iterator[Settings]:
+    """Changes that could lower what a stage needs, from those that leave the training as it is to those that do not."""
+    shape, model = target.mesh.shape, config.model
+    divisor, names = shape["data"] * shape["fsdp"], flatten(config)
+    remat = model.remat or preset(model.preset).remat
+    group = {"sft": "warmup", "score": "warmup", "search": "round.search", "prefer": "round.prefer"}[stage]
+    cfg = round_config(config, 0)[stage] if group.startswith("round.") else config.warmup
+    if stage in ("sft", "prefer") and cfg.rows > divisor and cfg.rows % divisor == 0:
+        yield {f"{group}.rows": divisor, f"{group}.accumulate": cfg.accumulate * cfg.rows // divisor}
+    if stage == "score" and cfg.rows > divisor:
+        yield {"warmup.rows": divisor, "warmup.accumulate": cfg.accumulate * cfg.rows // divisor}
+    if stage in ("sft", "prefer") and remat != "full":
+        yield {"model.remat": "full"}
+    if shape["data"] > 1:
+        yield {"mesh.data": 1, "mesh.fsdp": divisor}
+    for tensor in (2 * shape["tensor"], 4 * shape["tensor"]):
+        if divisor % (tensor // shape["tensor"]) == 0:
+            yield {"mesh.data": 1, "mesh.fsdp": divisor * shape["tensor"] // tensor, "mesh.tensor": tensor}
+    if stage == "search":
+        if cfg.trees // 2 >= divisor:
+            yield {"round.search.trees": cfg.trees // 2 // divisor * divisor}
+        if cfg.self_eval_weight:
+            yield {"round.search.self_eval_weight": 0.0}
+    if model.dtype == "float32":
+        yield {"model.dtype": "bfloat16"}
+    if names.get("model.param_dtype") == "float32" and not model.lora_rank:
+        yield {"model.param_dtype": "bfloat16"}
+    if stage != "search":
+        yield {f"{group}.row_tokens": cfg.row_tokens // 2}
+    if not model.lora_rank:
+        yield {"model.lora_rank": 16, "model.dtype": "bfloat16"}

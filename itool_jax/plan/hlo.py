@@ -87,5 +87,8 @@ class ProgramText:
 
 def _bytes(shapes: str, kind: str, starts: bool) -> int:
     """Of a result; the start of a gather or permutation gives a tuple of what goes in, what comes out, and marks."""
-    sizes = [math.prod(map(int, filter(None, dims.split(",")))) * int(bits or 8) // 8 for bits, dims in _SHAPE.findall(shapes)]
+    sizes = [
+        math.prod(map(int, filter(None, dims.split(",")))) * int(bits or 8) // 8
+        for bits, dims in _SHAPE.findall(shapes)
+    ]
     return sizes[1] if starts and kind in ("all-gather", "collective-permute") else sum(sizes)

@@ -186,7 +186,9 @@ def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) ->
         )
     start = laid_out_policy(policy, mesh)
     weights = laid_out_policy(policy, mesh, WEIGHTS)
-    programs = _sampling(sampler, weights, mesh, data, {"the stage's policy": _apart(start, weights), "the base": start.trainable})
+    programs = _sampling(
+        sampler, weights, mesh, data, {"the stage's policy": _apart(start, weights), "the base": start.trainable}
+    )
     if cfg.self_eval_weight:
         below = data.answer + cfg.self_eval_orderings * _OPTIONS
         tokens = bucket(data.prompt + data.answer + _QUESTION + cfg.samples * below)
