@@ -14,6 +14,7 @@ from itool_jax.errors import UserError
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = ("data", "fsdp")
+AnyMesh = Mesh | AbstractMesh  # of devices, or of places for them
 
 # Which mesh axis each logical axis lies over; None is replicated.
 RULES: dict[str, str | None] = {
@@ -86,7 +87,7 @@ def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:
     return axes
 
 
-def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) -> P:
+def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: AnyMesh) -> P:
     """Mesh axes for a parameter; an axis whose size does not divide is replicated (KV heads on a wide tensor axis).
 
     Raises ValueError where two axes of one parameter fall on the same mesh axis, or where the ranks differ.
@@ -100,7 +101,7 @@ def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) ->
     return P(*(m if m and size % mesh.shape[m] == 0 else None for m, size in zip(chosen, shape, strict=True)))
 
 
-def shardings(tree: Any, mesh: Mesh, only: tuple[str, ...] = AXES) -> Any:
+def shardings(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
     """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments).
 
     Mesh axes that are not in `only` are left out: a search keeps its weights on ("tensor",), gathered once per stage.
@@ -142,6 +143,6 @@ def rows_apart(x: jax.Array) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, P(BATCH))
 
 
-def batch_divisor(mesh: Mesh | AbstractMesh) -> int:
+def batch_divisor(mesh: AnyMesh) -> int:
     """Rows of a batch must be a multiple of this."""
     return mesh.shape["data"] * mesh.shape["fsdp"]

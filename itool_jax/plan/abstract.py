@@ -9,17 +9,15 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AbstractMesh, Mesh, NamedSharding
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from itool_jax.models.policy import Policy, init_policy
 from itool_jax.models.presets import preset
-from itool_jax.parallel.mesh import AXES, BATCH, shardings
+from itool_jax.parallel.mesh import AXES, BATCH, AnyMesh, shardings
 from itool_jax.plan.target import packed_bytes
 from itool_jax.rounds.base_model import configured
-
-AnyMesh = Mesh | AbstractMesh
 
 
 def abstract_policy(config: ConfigDict) -> Policy:
@@ -36,7 +34,7 @@ def vocabulary(config: ConfigDict) -> int:
 
 def laid_out(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
     """A tree of parameters as `parallel.mesh.shard` would lay it out."""
-    return jax.tree.map(_with_sharding, tree, shardings(tree, mesh, only))  # pyright: ignore[reportArgumentType]
+    return jax.tree.map(_with_sharding, tree, shardings(tree, mesh, only))
 
 
 def laid_out_policy(policy: Policy, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Policy:

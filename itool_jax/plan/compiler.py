@@ -51,6 +51,7 @@ def compile_program(traced: jax.stages.Traced, target: Target) -> Compiled | Out
             raise
         return OutOfMemory(_used(str(error)), str(error))
     memory, text = compiled.memory_analysis(), ProgramText(compiled.as_text() or "")
+    assert memory is not None, "the TPU compiler tells what memory its programs take"
     seconds = text.cycles / target.chip.clock if target.chip and text.cycles else None
     return Compiled(memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, text.collectives)
 

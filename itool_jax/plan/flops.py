@@ -40,7 +40,8 @@ def matmul_flops(jaxpr: Any) -> Flops:
 def _of_equation(equation: Any) -> Flops:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
-        return _of_product(*(variable.aval.shape for variable in equation.invars), params["dimension_numbers"])
+        left, right = (variable.aval.shape for variable in equation.invars)
+        return _of_product(left, right, params["dimension_numbers"])
     inner = [matmul_flops(jaxpr) for jaxpr in _inner(params)]
     if name == "cond":
         return max(inner, key=lambda flops: flops.total)
@@ -48,7 +49,7 @@ def _of_equation(equation: Any) -> Flops:
 
 
 def _of_product(left: tuple[int, ...], right: tuple[int, ...], dimension_numbers: Any) -> Flops:
-    (contract, right_contract), (batch, right_batch) = dimension_numbers
+    (_, right_contract), (batch, right_batch) = dimension_numbers
     free = [size for axis, size in enumerate(right) if axis not in (*right_contract, *right_batch)]
     count = 2 * math.prod(left) * math.prod(free)
     return Flops(attention=count) if batch else Flops(linear=count)

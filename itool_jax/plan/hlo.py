@@ -77,18 +77,16 @@ class ProgramText:
 
     def _bound(self, condition: str) -> int:
         lines = self._lines.get(condition, ())
-        constants = dict(match.groups() for line in lines if (match := _BOUND.search(line)))
+        constants = {match[1]: int(match[2]) for line in lines if (match := _BOUND.search(line))}
         for line in lines:
             if (less := _LESS.search(line)) is not None:
                 names = re.findall(r"%?([\w.\-]+)(?:,|$)", less[1])
-                return next((int(constants[name]) for name in names if name in constants), 1)
+                return next((constants[name] for name in names if name in constants), 1)
         return 1
 
 
 def _bytes(shapes: str, kind: str, starts: bool) -> int:
     """Of a result; the start of a gather or permutation gives a tuple of what goes in, what comes out, and marks."""
-    sizes = [
-        math.prod(map(int, filter(None, dims.split(",")))) * int(bits or 8) // 8
-        for bits, dims in _SHAPE.findall(shapes)
-    ]
+    found = ((int(bits or 8), filter(None, dims.split(","))) for bits, dims in _SHAPE.findall(shapes))
+    sizes = [bits * math.prod(map(int, dims)) // 8 for bits, dims in found]
     return sizes[1] if starts and kind in ("all-gather", "collective-permute") else sum(sizes)

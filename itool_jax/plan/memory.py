@@ -12,7 +12,7 @@ working     what one part of one layer, or one chunk of logits, has in memory at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ Parts = tuple[dict[str, int], dict[str, int]]
 
 
 class _Sizes:
-    """Bytes of a pass's activations on each device: batch rows over (data, fsdp), heads, ffn and vocabulary over tensor."""
+    """Bytes of a pass's activations on each device: rows over (data, fsdp), heads, ffn and vocabulary over tensor."""
 
     def __init__(self, program: Program, target: Target):
         self.cfg = cfg = program.policy.config
@@ -87,7 +87,7 @@ class _Sizes:
         self.itemsize = jnp.dtype(cfg.dtype).itemsize
         self._tensor = shape["tensor"]
         gathered = laid_out(program.policy.params["layers"], target.mesh, WEIGHTS)
-        elements = sum(int(np.prod(shard_shape(leaf), dtype=np.int64)) for leaf in jax.tree.leaves(gathered))
+        elements = sum(map(_elements, jax.tree.leaves(gathered)))
         self.layer = elements // cfg.layers * self.itemsize  # the weights of a layer, gathered for its products
 
     def over_tensor(self, size: int) -> int:
@@ -111,6 +111,11 @@ class _Sizes:
         return self.rows * self.over_tensor(self.cfg.heads) * self.tokens * self.columns * F32
 
     @property
+    def probabilities(self) -> int:
+        """The scores' softmax, as it is multiplied with the values."""
+        return self.scores * self.itemsize // F32
+
+    @property
     def ffn(self) -> int:
         """One [B, S, F]."""
         return self.rows * self.tokens * self.over_tensor(self.cfg.ffn) * self.itemsize
@@ -127,18 +132,14 @@ class _Sizes:
 
 def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
     s, trainable = _Sizes(program, target), program.policy.trainable
-    gradients = sum(
-        int(np.prod(shard_shape(leaf), dtype=np.int64)) * max(leaf.dtype.itemsize, F32)
-        for leaf in jax.tree.leaves(trainable)
-    )
+    gradients = sum(_elements(leaf) * max(leaf.dtype.itemsize, F32) for leaf in jax.tree.leaves(trainable))
     trained_head = any(leaf.shape[-2:] == (s.cfg.dim, s.cfg.vocab_size) for leaf in jax.tree.leaves(trainable))
     kept = {
         "gradients": gradients * (2 if program.repeated > 1 else 1),
         "saved activations": _saved(program, target, jaxpr),
     }
-    probabilities = s.scores * s.itemsize // F32
     working = {
-        "attention": 2 * s.scores + probabilities + s.heads + 3 * s.stream + s.layer,
+        "attention": 2 * s.scores + s.probabilities + s.heads + 3 * s.stream + s.layer,
         "feed-forward": 6 * s.ffn + 3 * s.stream + s.layer,
         "logits": 2 * s.logits(CHUNK) + s.head * (1 + F32 // s.itemsize * trained_head) + 4 * s.stream,
     }
@@ -147,9 +148,8 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
 
 def _forward(program: Program, target: Target, jaxpr: Any) -> Parts:
     s = _Sizes(program, target)
-    probabilities = s.scores * s.itemsize // F32
-    return {}, {
-        "attention": s.scores + probabilities + s.heads + 2 * s.stream + s.layer,
+    return _cast_weights(program, s), {
+        "attention": 2 * s.scores + s.heads + 2 * s.stream + s.layer,
         "feed-forward": 3 * s.ffn + 2 * s.stream + s.layer,
         "logits": s.logits(CHUNK) + s.head + 2 * s.stream,
     }
@@ -160,19 +160,28 @@ def _prefill(program: Program, target: Target, jaxpr: Any) -> Parts:
     s.columns = s.tokens  # the prompt is read before it is written into the arena
     cfg = s.cfg
     cache = 2 * cfg.layers * s.rows * s.tokens * s.over_tensor(cfg.kv_heads) * cfg.head_dim * s.itemsize
-    _, working = _forward(program, target, jaxpr)
-    return {"keys and values of the prompts": cache}, working
+    kept = {"keys and values of the prompts": cache, **_cast_weights(program, s)}
+    return kept, {
+        "attention": s.scores + s.probabilities + s.heads + 2 * s.stream,
+        "feed-forward": 3 * s.ffn + 2 * s.stream,
+    }
 
 
 def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
     """Both copies are the TPU compiler's: once a round it lays them out the way that its steps write and read them."""
     s = _Sizes(program, target)
-    layers = program.policy.params["layers"]
-    kept = {
-        "KV arena, laid out to be written": per_device(program.parts["KV arena"]),
-        "q, k, v, laid out to be read": per_device([layers[name]["kernel"] for name in ("q", "k", "v")]),
-    }
+    kept = {"KV arena, laid out to be written": per_device(program.parts["KV arena"]), **_cast_weights(program, s)}
+    if len(kept) == 1:
+        layers = program.policy.params["layers"]
+        kept["q, k, v, laid out to be read"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
     return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.tokens)}
+
+
+def _cast_weights(program: Program, s: _Sizes) -> dict[str, int]:
+    """Without a backward pass the compiler takes the cast of wider weights out of the loop over layers: all at once."""
+    kernels = [leaf for leaf in jax.tree.leaves(program.policy.params["layers"]) if leaf.ndim > 2]
+    wider = [leaf for leaf in kernels if leaf.dtype.itemsize > s.itemsize]
+    return {f"weights in {s.cfg.dtype}": sum(map(_elements, wider)) * s.itemsize} if wider else {}
 
 
 def _move(program: Program, target: Target, jaxpr: Any) -> Parts:
@@ -210,3 +219,8 @@ def _stacked(jaxpr: Any) -> Iterator[Any]:
             yield from (variable.aval for variable in equation.outvars[params["num_carry"] :])
         for value in inner:
             yield from _stacked(getattr(value, "jaxpr", value))
+
+
+def _elements(leaf: Any) -> int:
+    """Of a laid-out leaf on each device."""
+    return int(np.prod(shard_shape(leaf), dtype=np.int64))

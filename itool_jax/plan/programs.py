@@ -18,8 +18,8 @@ from itool_jax.errors import UserError
 from itool_jax.forest import TokenTree, batches, bucket, chain
 from itool_jax.models.decoder import empty_cache
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor
-from itool_jax.plan.abstract import AnyMesh, laid_out, laid_out_policy, per_device, rows
+from itool_jax.parallel.mesh import AnyMesh, batch_divisor
+from itool_jax.plan.abstract import laid_out, laid_out_policy, rows
 from itool_jax.rounds.score import row_length, rows_of_batch
 from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
 from itool_jax.sampling.arena import decode_round, idle_slots, prefill, rearrange
@@ -109,7 +109,7 @@ def stage_programs(
     if sum(data) > context:
         raise UserError(
             f"prompts of {data.prompt} tokens with answers of {data.answer} (config.round.search.answer_tokens) are "
-            f"longer than the model's context of {context}: set --prompt-tokens to {max(context - data.answer, 0)} or less."
+            f"longer than the model's context of {context}: set --prompt-tokens to at most {max(context - data.answer, 0)}."
         )
     made = {
         "sft": lambda: [_sft(config, policy, mesh, data)],
@@ -145,7 +145,8 @@ def _step(
     batch = batched(made, epochs=1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=0, process=(0, 1))[0]
     batch = rows(batch, mesh, axis=1)
     optimizer = make_optimizer(fit_config(cfg, _STEPS).optimizer)
-    state = laid_out(jax.eval_shape(lambda policy: init_state(policy, optimizer, mesh), policy), mesh)
+    state = jax.eval_shape(lambda policy: init_state(policy, optimizer, mesh), policy)  # pyright: ignore
+    state = laid_out(state, mesh)
     policy = laid_out_policy(policy, mesh)
     frozen = frozen_part(policy)
     parts = {"parameters": (state.trainable, frozen), "optimiser": (state.moments, state.step), "batch": batch}

@@ -15,7 +15,7 @@ from jax.sharding import AbstractMesh, AxisType, Mesh
 from ml_collections import ConfigDict
 
 from itool_jax.errors import UserError
-from itool_jax.parallel.mesh import AXES, make_mesh, mesh_sizes
+from itool_jax.parallel.mesh import AXES, AnyMesh, make_mesh, mesh_sizes
 
 GIB = 2**30
 
@@ -52,7 +52,7 @@ class Target:
     """
 
     name: str
-    mesh: Mesh | AbstractMesh
+    mesh: AnyMesh
     hbm: int
     chip: Chip | None
     bytes_of: Callable[[tuple[int, ...], int], int]

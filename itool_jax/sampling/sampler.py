@@ -24,7 +24,7 @@ from itool_jax.forest import bucket
 from itool_jax.models.config import DecoderConfig
 from itool_jax.models.decoder import KVCache, empty_cache
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import BATCH, batch_divisor, make_mesh, shard
+from itool_jax.parallel.mesh import BATCH, AnyMesh, batch_divisor, make_mesh, shard
 from itool_jax.sampling.arena import Slots, decode_round, idle_slots, prefill, rearrange
 from itool_jax.sampling.columns import TreeColumns
 
@@ -138,7 +138,7 @@ def prompt_columns(longest: int) -> int:
     return -(-longest // 64) * 64
 
 
-def arena_sharding(cfg: DecoderConfig, mesh: Mesh) -> NamedSharding:
+def arena_sharding(cfg: DecoderConfig, mesh: AnyMesh) -> NamedSharding:
     """Trees over (data, fsdp); KV heads over tensor where they divide, else on every device."""
     heads = "tensor" if cfg.kv_heads % mesh.shape["tensor"] == 0 else None
     return NamedSharding(mesh, P(None, BATCH, heads))

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.forest import PackedForest
@@ -69,9 +68,9 @@ def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
 
 def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
     """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide."""
-    sharding = jax.tree.leaves(policy.params)[0].sharding
-    with jax.set_mesh(sharding.mesh) if isinstance(sharding, NamedSharding) else nullcontext() as mesh:
-        if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
-            forest = shard_batch(forest, mesh)
+    mesh = getattr(jax.tree.leaves(policy.params)[0].sharding, "mesh", None)
+    if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
+        forest = shard_batch(forest, mesh)
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
         sums, lengths = score_forest(policy, forest)
     return np.asarray(sums), np.asarray(lengths)
