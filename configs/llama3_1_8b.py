@@ -1,8 +1,8 @@
 """Llama-3.1-8B-Instruct on ToolACE, for 16 TPU chips of 16 GiB or more: `itool-jax plan` says what fits where.
 
-The weights are the hub's (OWNER/NAME, for which its licence has to be accepted) or a folder that `--config.model.checkpoint`
-names. The data are not part of the project: `--config.data.folder=DIR` names the folder with ToolACE's data.json and with
-heldout.json, rows of it that you have set apart.
+The weights are the hub's (OWNER/NAME; its licence has to be accepted there) or a folder that
+`--config.model.checkpoint` names. The data are not part of the project: `--config.data.folder=DIR` names the folder
+with ToolACE's data.json and with heldout.json, rows of it that you have set apart.
 Parameters lie over all chips in training; tensor = 4 keeps the copy that the search samples from, which is whole within
 a group of 4, at 4 GiB a chip.
 Modes: `llama3_1_8b.py` trains adapters; `llama3_1_8b.py:full` all parameters, which 16 chips of 16 GiB do not hold.

@@ -1,8 +1,8 @@
 """Qwen2.5-7B-Instruct on ToolACE, for 16 TPU chips of 16 GiB or more: `itool-jax plan` says what fits where.
 
-The weights are the hub's (OWNER/NAME) or a folder that `--config.model.checkpoint`
-names. The data are not part of the project: `--config.data.folder=DIR` names the folder with ToolACE's data.json and with
-heldout.json, rows of it that you have set apart.
+The weights are the hub's (OWNER/NAME) or a folder that
+`--config.model.checkpoint` names. The data are not part of the project: `--config.data.folder=DIR` names the folder
+with ToolACE's data.json and with heldout.json, rows of it that you have set apart.
 Parameters lie over all chips in training; tensor = 4 keeps the copy that the search samples from, which is whole within
 a group of 4, at 4 GiB a chip.
 Modes: `qwen2_5_7b.py` trains adapters; `qwen2_5_7b.py:full` all parameters, which 16 chips of 16 GiB do not hold.

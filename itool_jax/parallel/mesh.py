@@ -132,7 +132,7 @@ def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:
 
 
 def rows_apart(x: jax.Array) -> jax.Array:
-    """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, where there is one and they divide.
+    """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, if one is and they divide.
 
     Without a word about it the compiler may take the layout of activations from the weights': embed over fsdp, and all
     rows on every device.

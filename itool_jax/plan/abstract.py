@@ -55,6 +55,11 @@ def rows(batch: Any, mesh: AnyMesh, axis: int = 0) -> Any:
     return jax.tree.map(one, batch)
 
 
+def everywhere(array: Any, mesh: AnyMesh) -> jax.ShapeDtypeStruct:
+    """A host array or number that every device has."""
+    return _with_sharding(array, NamedSharding(mesh, P()))
+
+
 def per_device(tree: Any, bytes_of: Callable[[tuple[int, ...], int], int] = packed_bytes) -> int:
     """Bytes of a laid-out tree on each device; `bytes_of` says what a shape and an item size take there."""
     return sum(bytes_of(shard_shape(leaf), leaf.dtype.itemsize) for leaf in jax.tree.leaves(tree))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -19,7 +18,7 @@ from itool_jax.forest import TokenTree, batches, bucket, chain
 from itool_jax.models.decoder import empty_cache
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import AnyMesh, batch_divisor
-from itool_jax.plan.abstract import laid_out, laid_out_policy, rows
+from itool_jax.plan.abstract import everywhere, laid_out, laid_out_policy, rows
 from itool_jax.rounds.score import row_length, rows_of_batch
 from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
 from itool_jax.sampling.arena import decode_round, idle_slots, prefill, rearrange
@@ -109,7 +108,8 @@ def stage_programs(
     if sum(data) > context:
         raise UserError(
             f"prompts of {data.prompt} tokens with answers of {data.answer} (config.round.search.answer_tokens) are "
-            f"longer than the model's context of {context}: set --prompt-tokens to at most {max(context - data.answer, 0)}."
+            f"longer than the model's context of {context}: set --prompt-tokens to at most "
+            f"{max(context - data.answer, 0)}."
         )
     made = {
         "sft": lambda: [_sft(config, policy, mesh, data)],
@@ -218,10 +218,9 @@ def _sampling(
         return Program(name, kind, function, args, policy, parts, passes, {**beside, **more}, static=static)
 
     lengths = rows(np.zeros(cfg.trees, np.int32), mesh)
-    stops = jax.ShapeDtypeStruct((len(cfg.stop_tokens),), jnp.int32)
-    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    stops, seed = everywhere(np.zeros(len(cfg.stop_tokens), np.int32), mesh), everywhere(np.uint32(0), mesh)
     prompts = rows(np.zeros((group, width), np.int32), mesh)
-    places = jax.ShapeDtypeStruct((group,), jnp.int32)
+    places = everywhere(np.zeros(group, np.int32), mesh)
     order = rows(np.zeros((cfg.trees, columns), np.int32), mesh)
     return [
         program("prompts", "prefill", prefill, Passes(group, width, columns), prompts, places),
