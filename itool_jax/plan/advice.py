@@ -18,6 +18,7 @@ from itool_jax.plan.plan import make_plan
 from itool_jax.plan.target import Target
 
 _SHOWN = 4
+_GROUPS = {"sft": "warmup", "score": "warmup", "search": "round.search", "prefer": "round.prefer"}
 Settings = Mapping[str, Any]
 
 
@@ -57,10 +58,23 @@ def advise(config: ConfigDict, target: Target, stage: str, prompt: int | None) -
             best = both if both and both.needs < best.needs else best
     for times in (2, 4, 8, 16):
         if best is not None and not best.fits:
-            sizes = target.mesh.shape
-            more = tried({**best.settings, "mesh.fsdp": times * sizes["fsdp"], "mesh.tensor": sizes["tensor"]})
-            best = more or best
+            best = tried({**best.settings, **_on_more(config, target, stage, times)}) or best
     return [best] if best is not None else []
+
+
+def _on_more(config: ConfigDict, target: Target, stage: str, times: int) -> Settings:
+    """Parameters over so many times as many devices, with as few rows or trees on each as there can be."""
+    shape, cfg = target.mesh.shape, _settings_of(config, stage)
+    divisor = times * shape["data"] * shape["fsdp"]
+    mesh = {"mesh.data": 1, "mesh.fsdp": divisor, "mesh.tensor": shape["tensor"]}
+    if stage == "search":
+        return {**mesh, f"{_GROUPS[stage]}.trees": -(-cfg.trees // divisor) * divisor}
+    accumulate = max(cfg.rows * cfg.accumulate // divisor, 1)
+    return {**mesh, f"{_GROUPS[stage]}.rows": divisor, f"{_GROUPS[stage]}.accumulate": accumulate}
+
+
+def _settings_of(config: ConfigDict, stage: str) -> ConfigDict:
+    return round_config(config, 0)[stage] if _GROUPS[stage].startswith("round.") else config.warmup
 
 
 def _tried(config: ConfigDict, target: Target, stage: str, prompt: int | None, settings: Settings) -> Advice:
@@ -80,12 +94,9 @@ def _changes(config: ConfigDict, target: Target, stage: str) -> Iterator[Setting
     shape, model = target.mesh.shape, config.model
     divisor, names = shape["data"] * shape["fsdp"], flatten(config)
     remat = model.remat or preset(model.preset).remat
-    group = {"sft": "warmup", "score": "warmup", "search": "round.search", "prefer": "round.prefer"}[stage]
-    cfg = round_config(config, 0)[stage] if group.startswith("round.") else config.warmup
-    if stage in ("sft", "prefer") and cfg.rows > divisor and cfg.rows % divisor == 0:
+    group, cfg = _GROUPS[stage], _settings_of(config, stage)
+    if stage != "search" and cfg.rows > divisor:
         yield {f"{group}.rows": divisor, f"{group}.accumulate": cfg.accumulate * cfg.rows // divisor}
-    if stage == "score" and cfg.rows > divisor:
-        yield {"warmup.rows": divisor, "warmup.accumulate": cfg.accumulate * cfg.rows // divisor}
     if stage in ("sft", "prefer") and remat != "full":
         yield {"model.remat": "full"}
     if shape["data"] > 1:
