@@ -58,7 +58,8 @@ def advise(config: ConfigDict, target: Target, stage: str, prompt: int | None) -
             best = both if both and both.needs < best.needs else best
     for times in (2, 4, 8, 16):
         if best is not None and not best.fits:
-            best = tried({**best.settings, **_on_more(config, target, stage, times)}) or best
+            more = tried({**best.settings, **_on_more(config, target, stage, times)})
+            best = more if more and more.needs < best.needs else best
     return [best] if best is not None else []
 
 
