@@ -15,7 +15,7 @@ from itool_jax.config import check_mode, default_config
 def get_config(mode: str = "") -> ConfigDict:
     check_mode(mode, ("", "study", "new_tools", "smoke"))
     config = default_config()
-    config.model.checkpoint = "checkpoints/tiny_base"
+    config.model.update(preset="tiny", checkpoint="checkpoints/tiny_base")
     config.data.warmup_share, config.data.buffer_share = 0.6, 0.4
     config.data.toolworld.train.update(easy=400, medium=800, hard=2800)
     config.data.toolworld.heldout = 400

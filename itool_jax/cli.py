@@ -96,6 +96,7 @@ _EPILOG = """examples:
   itool-jax run --config=configs/quickstart.py:smoke --workdir=runs/smoke --config.seed=1
   itool-jax report --workdir=runs/quickstart --json
   itool-jax export --workdir=runs/quickstart --out=exported --dtype=bfloat16
+  itool-jax plan --config=configs/llama3_1_8b.py --topology=v5e:4x4
 
 A run that was stopped goes on with the same command. `itool-jax COMMAND --help` tells a command's options.
 """
@@ -108,6 +109,7 @@ SOURCES = ("toolace", "xlam", "glaive", "hermes", "seal_tools", "sgd", "api_bank
 _PATH_HELP = "a file, a folder with files of the source, or hub:OWNER/NAME[@REVISION][/CONFIG][:SPLIT]"
 _AGAINST_HELP = "evaluation data: such a path, bfcl:CATEGORY[,...] or api_bank:level_1[,level_2]"
 _THRESHOLD_HELP = "share of its words, in runs of three, from which a text counts as repeated (default 0.7)"
+_PLAN_HELP = "what each stage would need in memory and FLOPs on accelerators that need not be there"
 _CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_jax/config.py lists them all."
 
 
@@ -142,6 +144,8 @@ def _run(arguments: list[str]) -> int:
         if overrides:
             raise UserError(f"{overrides[0]}: `itool-jax data` takes no config; see itool-jax data --help")
         return _run_data(options)
+    if options.command == "plan":
+        return _plan(options, overrides)
     return _run_command(COMMANDS[options.command], options, overrides)
 
 
@@ -196,6 +200,13 @@ def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
     return prepare(options.config, overrides, options.out)
 
 
+def _plan(options: argparse.Namespace, overrides: list[str]) -> int:
+    from itool_jax.plan_command import plan
+
+    own = {name: value for name, value in vars(options).items() if name != "command"}
+    return plan(overrides=overrides, **own)
+
+
 def _share(text: str) -> float:
     try:
         if 0 <= float(text) <= 1:
@@ -218,6 +229,15 @@ def _temperature(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected a number from 0, found {text!r}")
+
+
+def _above_zero(text: str) -> float:
+    try:
+        if 0 < float(text) < 1e6:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -250,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
         for option, settings in command.options.items():
             sub.add_argument(option, **settings)
     _add_chat(commands.add_parser("chat", help=_CHAT_HELP, description=f"{_CHAT_HELP}.", epilog=_CHAT_EPILOG))
+    _add_plan(commands.add_parser("plan", help=_PLAN_HELP, description=f"{_PLAN_HELP}.", epilog=_CONFIG_HELP))
     _add_data(commands.add_parser("data", help="make, convert and check data files", description="Data files."))
     return parser
 
@@ -267,6 +288,31 @@ def _add_chat(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_count, default=0, metavar="N", help="of sampling (default 0)")
     parser.add_argument("--once", metavar="MESSAGE", help="answer this message and end")
     parser.add_argument("--json", action="store_true", help="with --once: the answer and its calls as JSON")
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE[:MODE]", required=True, help="the config that the run will have")
+    parser.add_argument("--devices", type=_count, metavar="N", help="plan from shapes for so many devices")
+    parser.add_argument("--hbm", type=_above_zero, metavar="GIB", help="memory of a device (a topology knows its own)")
+    parser.add_argument(
+        "--topology",
+        metavar="NAME",
+        help="plan for a TPU slice such as v5e:4x4, v6e:4x4 or v5p:2x2x4, by the TPU compiler of the extra `tpu`",
+    )
+    parser.add_argument(
+        "--prompt-tokens",
+        type=_count,
+        metavar="N",
+        help="the longest prompt (default: what a row of the warm-up holds beside an answer)",
+    )
+    parser.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        choices=("sft", "score", "search", "prefer"),
+        help="plan this stage only; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of tables")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

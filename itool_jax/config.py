@@ -117,7 +117,7 @@ def round_name(index: int) -> str:
 def _model() -> ConfigDict:
     return ConfigDict(
         {
-            "preset": "tiny",  # shapes of the decoder: a name in itool_jax.models.config.PRESETS
+            "preset": "",  # shapes: a name in itool_jax.models.presets; "" is the checkpoint's own, tiny without one
             "checkpoint": "",  # weights to start from (a GGUF file, a checkpoint folder); "" starts from nothing
             "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
             "vocab_size": 768,  # size of a tokenizer trained on the data
@@ -126,7 +126,7 @@ def _model() -> ConfigDict:
             "master_copy": True,  # with bfloat16 parameters: keep a float32 copy that updates add up in. Without it an
             # update of less than 2^-9 of a weight, which is most at small learning rates, changes nothing
             "freeze_embeddings": False,  # train all but the embedding, and so not the head of a tied model, which is it
-            "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's choice
+            "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's, or full
             "lora_rank": 0,  # rank of the adapters; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
             "lora_rslora": False,  # scale them by lora_alpha / sqrt(lora_rank) instead, so that high ranks learn

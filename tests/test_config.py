@@ -23,8 +23,14 @@ from itool_jax.models.config import LINEAR
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
-FILES = [f"{path}{mode}" for path in sorted((ROOT / "configs").glob("*.py")) for mode in ("", ":smoke")]
-FILES += [f"{QUICKSTART}:{mode}" for mode in ("study", "new_tools")]
+
+
+def modes(path):
+    """Those that the file passes to `check_mode`."""
+    return re.findall(r'"(\w*)"', re.search(r"check_mode\(mode, \((.*)\)\)", path.read_text())[1])
+
+
+FILES = [f"{path}:{mode}" for path in sorted((ROOT / "configs").glob("*.py")) for mode in modes(path)]
 
 
 def override(*settings):

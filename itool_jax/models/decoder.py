@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from itool_jax.models.config import DecoderConfig, LoraConfig
 from itool_jax.models.quantize import product
 from itool_jax.models.rope import rotate, rotations
+from itool_jax.parallel.mesh import rows_apart
 
 
 class KVCache(NamedTuple):
@@ -95,7 +96,7 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, carry, layer, rope, mask_BSC, columns_BS):
         x_BSD, cache = carry
-        cfg = self.cfg
+        x_BSD, cfg = rows_apart(x_BSD), self.cfg
 
         def linear(name: str, *out: int, contract: int = 1, gain: float = 1.0, bias: bool = False) -> Linear:
             return Linear(out, self.lora, contract, gain, bias, cfg.dtype, name=name)
@@ -169,7 +170,7 @@ class Decoder(nn.Module):
         rope = rotations(positions_BS, cfg.head_dim, cfg.rope_theta, cfg.rope_scaling)
         x_BSD = self.embedding[tokens_BS].astype(cfg.dtype)
         (x_BSD, cache), _ = self.layers((x_BSD, cache), jnp.arange(cfg.layers), rope, mask_BSC, columns_BS)
-        return self.final_norm(x_BSD), cache
+        return self.final_norm(rows_apart(x_BSD)), cache
 
     def logits(self, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
         """Next-token logits in f32."""

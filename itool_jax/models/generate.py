@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor, make_mesh
-from itool_jax.sampling.sampler import Finished, Request, SamplerConfig, TreeSampler
+from itool_jax.sampling.sampler import Finished, Request, SamplerConfig, TreeSampler, prompt_columns
 from itool_jax.sampling.single import SingleBranch
 
 _TREES = 16  # prompts at once
@@ -55,7 +55,7 @@ def continuations(
     cfg = SamplerConfig(
         trees=-(-min(_TREES, len(prompts)) // divisor) * divisor,
         branches=1,
-        prompt_columns=-(-max(map(len, prompts)) // 64) * 64,
+        prompt_columns=prompt_columns(max(map(len, prompts))),
         arena_columns=max_tokens,
         stop_tokens=tuple(stop_tokens),
     )

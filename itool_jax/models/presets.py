@@ -42,6 +42,8 @@ def _qwen3(dim: int, layers: int, heads: int, ffn: int, *, tied: bool = False) -
     )  # fmt: skip
 
 
+FRESH = "tiny"  # what a run without a checkpoint starts from if it does not say
+
 PRESETS = {
     "nano": _own(400, 48, 2, 4, 2, 128),
     "tiny": _own(768, 128, 4, 4, 2, 384),

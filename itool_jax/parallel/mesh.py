@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = ("data", "fsdp")
+AnyMesh = Mesh | AbstractMesh  # of devices, or of places for them
 
 # Which mesh axis each logical axis lies over; None is replicated.
 RULES: dict[str, str | None] = {
@@ -46,19 +48,26 @@ LOGICAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
-    """A mesh over all devices; one size may be -1 and takes what is left."""
-    sizes, devices = [data, fsdp, tensor], jax.devices()
+def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh over all devices, or these; one size may be -1 and takes what is left."""
+    devices = jax.devices() if devices is None else devices
+    sizes = mesh_sizes(data, fsdp, tensor, len(devices))
+    return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+
+
+def mesh_sizes(data: int, fsdp: int, tensor: int, devices: int) -> tuple[int, ...]:
+    """The sizes with -1 filled in; raises UserError where no mesh of them takes just so many devices."""
+    sizes = [data, fsdp, tensor]
     if sizes.count(-1) > 1 or any(size == 0 or size < -1 for size in sizes):
         raise UserError(f"mesh sizes {dict(zip(AXES, sizes, strict=True))}: each is at least 1, and one may be -1")
     if -1 in sizes:
-        sizes[sizes.index(-1)] = max(1, len(devices) // int(np.prod([s for s in sizes if s != -1])))
-    if int(np.prod(sizes)) != len(devices):
+        sizes[sizes.index(-1)] = max(1, devices // int(np.prod([s for s in sizes if s != -1])))
+    if int(np.prod(sizes)) != devices:
         raise UserError(
             f"a mesh of {' x '.join(f'{a}={s}' for a, s in zip(AXES, sizes, strict=True))} needs {int(np.prod(sizes))} "
-            f"devices, found {len(devices)}: set config.mesh so that the product is {len(devices)}"
+            f"devices, found {devices}: set config.mesh so that the product is {devices}"
         )
-    return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+    return tuple(sizes)
 
 
 def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:
@@ -78,7 +87,7 @@ def logical_axes(path: tuple[Any, ...]) -> tuple[str, ...]:
     return axes
 
 
-def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) -> P:
+def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: AnyMesh) -> P:
     """Mesh axes for a parameter; an axis whose size does not divide is replicated (KV heads on a wide tensor axis).
 
     Raises ValueError where two axes of one parameter fall on the same mesh axis, or where the ranks differ.
@@ -92,7 +101,7 @@ def partition_spec(axes: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) ->
     return P(*(m if m and size % mesh.shape[m] == 0 else None for m, size in zip(chosen, shape, strict=True)))
 
 
-def shardings(tree: Any, mesh: Mesh, only: tuple[str, ...] = AXES) -> Any:
+def shardings(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
     """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments).
 
     Mesh axes that are not in `only` are left out: a search keeps its weights on ("tensor",), gathered once per stage.
@@ -122,6 +131,18 @@ def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:
     return jax.tree.map(put, batch)
 
 
-def batch_divisor(mesh: Mesh) -> int:
+def rows_apart(x: jax.Array) -> jax.Array:
+    """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, if one is and they divide.
+
+    Without a word about it the compiler may take the layout of activations from the weights': embed over fsdp, and all
+    rows on every device.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or x.shape[0] % batch_divisor(mesh):
+        return x
+    return jax.lax.with_sharding_constraint(x, P(BATCH))
+
+
+def batch_divisor(mesh: AnyMesh) -> int:
     """Rows of a batch must be a multiple of this."""
     return mesh.shape["data"] * mesh.shape["fsdp"]

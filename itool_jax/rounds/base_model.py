@@ -18,10 +18,10 @@ from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example, is_variant
 from itool_jax.data.store import TOKENIZER
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
-from itool_jax.models.config import LoraConfig
-from itool_jax.models.loading import load, load_tokenizer
-from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, with_remat
-from itool_jax.models.presets import preset
+from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.loading import load, load_tokenizer, shape_of
+from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy
+from itool_jax.models.presets import FRESH, preset
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
@@ -40,13 +40,30 @@ def base_inputs(config: ConfigDict) -> dict[str, str]:
     return inputs
 
 
+def base_shape(cfg: ConfigDict) -> DecoderConfig:
+    """The decoder that `config.model` asks for: a preset, or its checkpoint's own sizes; dtype is that of its weights.
+
+    Raises UserError where there is no such preset, or no such checkpoint.
+    """
+    if cfg.preset or not cfg.checkpoint:
+        shape = preset(cfg.preset or FRESH)
+    else:
+        shape = replace(shape_of(cfg.checkpoint), remat="full")
+    return replace(shape, dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype, remat=cfg.remat or shape.remat)
+
+
+def in_dtype(policy: Policy, dtype: str) -> Policy:
+    """The policy with its parameters in this dtype."""
+    return policy.replace(params=jax.tree.map(lambda leaf: leaf.astype(dtype), policy.params))  # pyright: ignore
+
+
 def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path, mesh: Mesh) -> Mapping[str, Any]:
     """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data.
 
     The weights have the dtype that the run uses them in; no process holds more of them than its devices do.
     """
     cfg = config.model
-    shape = replace(preset(cfg.preset), dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype)
+    shape = base_shape(cfg)
     if cfg.checkpoint:
         loaded = load(cfg.checkpoint, expected=shape, tokenizer=cfg.tokenizer, mesh=mesh)
         policy, tokenizer, stops = loaded.policy, loaded.tokenizer, loaded.stop_tokens
@@ -54,7 +71,7 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
         tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(shape, vocab_size=tokenizer.vocab_size), config.seed, mesh)
         stops = (tokenizer.end_of_turn_id,)
-    policy = policy.replace(params=jax.tree.map(lambda leaf: leaf.astype(shape.dtype), policy.params))  # pyright: ignore
+    policy = in_dtype(policy, shape.dtype)
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
     counts = {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
@@ -63,16 +80,20 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
 
 def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Policy, Tokenizer]:
     """What `write_base` wrote, over the mesh: quantised and with fresh adapters where the config asks for that."""
+    policy = load_policy(folder / "base", mesh=mesh, quantize=config.model.quantize)
+    return configured(config, policy), Tokenizer.load(folder / "tokenizer")
+
+
+def configured(config: ConfigDict, policy: Policy) -> Policy:
+    """A policy as `write_base` keeps it, quantised if it is to be -> the one that the run starts from."""
     cfg = config.model
-    policy = load_policy(folder / "base", mesh=mesh, quantize=cfg.quantize)
-    tokenizer = Tokenizer.load(folder / "tokenizer")
     decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
     frozen = ("embedding",) if cfg.freeze_embeddings else ()
-    policy = with_remat(Policy(decoder, policy.params, frozen=frozen), cfg.remat or preset(cfg.preset).remat)
+    policy = Policy(decoder, policy.params, frozen=frozen)
     if cfg.lora_rank:
         lora = LoraConfig(cfg.lora_rank, cfg.lora_alpha, tuple(cfg.lora_targets), cfg.lora_rslora)
         policy = add_adapters(policy, lora, config.seed)
-    return policy, tokenizer
+    return policy
 
 
 def tokenizer_of(config: ConfigDict, examples: Iterable[Example]) -> Tokenizer:

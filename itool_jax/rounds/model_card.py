@@ -21,6 +21,7 @@ from itool_jax.evaluation.report import wording
 from itool_jax.models.config import LoraConfig
 from itool_jax.models.hf import hub_name, is_hf
 from itool_jax.models.loading import PACKAGED_FROM
+from itool_jax.models.presets import FRESH
 from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, WARMUP
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
@@ -70,7 +71,7 @@ class BaseModel(NamedTuple):
 def base_model(run: RunDirectory) -> BaseModel:
     cfg = run.config.model
     if not cfg.checkpoint:
-        return BaseModel(f"Random weights of the shapes {_text(cfg.preset)}", "", "")
+        return BaseModel(f"Random weights of the shapes {_text(cfg.preset or FRESH)}", "", "")
     was_local = run.stages[MODEL].inputs.get("checkpoint") != cfg.checkpoint
     if name := "" if was_local else hub_name(cfg.checkpoint):
         return BaseModel(f"[{_text(name)}](https://huggingface.co/{name})", name, name)

@@ -19,12 +19,11 @@ from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
-from itool_jax.rounds.settings import fit_config, rows_per_step
+from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.rounds.user_pairs import read_user_pairs
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import fit
-from itool_jax.training.objectives import preference
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, fitting_rows, with_reference
 
 
@@ -124,9 +123,6 @@ def train_on_pairs(
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
     seed = session.config.seed + 1000 * (index + 1)
     batches = batched(rows, epochs=cfg.epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
-    objective = preference(
-        cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight, anchor_weight=cfg.anchor_weight
-    )
     counts |= {"rows": len(rows), "steps": len(batches)}
     last: dict[str, float] = {}
     cost = f"{counts['pairs']} pairs, {counts['anchors']} anchors"
@@ -139,7 +135,7 @@ def train_on_pairs(
             bar.advance(step - bar.done, **shown)
 
         how = fit_config(cfg, session.config.model, len(batches))
-        policy = fit(policy, objective, batches, how, session.mesh, stage.kept, on_step)
+        policy = fit(policy, preference_objective(cfg), batches, how, session.mesh, stage.kept, on_step)
     return policy, counts | {f"last_{name}": value for name, value in last.items()}
 
 

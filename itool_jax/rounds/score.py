@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ml_collections import ConfigDict
 
 from itool_jax.config import round_config, round_name
 from itool_jax.data.corpus import Chains, Corpus
@@ -16,14 +17,14 @@ from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.forest import batches, bucket
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor, shard_batch
+from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
-from itool_jax.training.logprobs import score_forest
+from itool_jax.training.logprobs import score_rows
 
 _IN_MEMORY = 8192  # examples whose tokens are held at a time
 
@@ -90,22 +91,32 @@ def selected_examples(session: Session, index: int) -> list[Prepared]:
 
 def perplexities(session: Session, policy: Policy, examples: Corpus, title: str) -> np.ndarray:
     """h = exp(-(1/n) sum_t log pi(y*_t | q, T, y*_<t)) of every example's ground-truth answer, its tokens only."""
-    cfg, divisor = session.config.warmup, batch_divisor(session.mesh)
+    cfg = session.config.warmup
     by_length: dict[int, list[int]] = {}
     for i, length in enumerate(examples.lengths.tolist()):
-        by_length.setdefault(max(cfg.row_tokens, bucket(length)), []).append(i)
+        by_length.setdefault(row_length(cfg, length), []).append(i)
     result = np.zeros(len(examples))
     with progress(title, len(examples), "examples") as bar:
         for row_tokens, members in sorted(by_length.items()):  # one long prompt does not make all rows as long
-            rows = max(cfg.rows * cfg.row_tokens // row_tokens // divisor, 1) * divisor
+            rows = rows_of_batch(cfg, row_tokens, batch_divisor(session.mesh))
             for start in range(0, len(members), _IN_MEMORY):
                 part = members[start : start + _IN_MEMORY]
                 for forest, placements in batches(list(Chains(examples.take(part))), row_tokens, rows):
-                    sums, lengths = map(np.asarray, score_forest(policy, shard_batch(forest, session.mesh)))
+                    sums, lengths = score_rows(policy, forest)
                     for tree, row, completion in placements:
                         result[part[tree]] = math.exp(-sums[row, completion] / lengths[row, completion])
                     bar.advance(len(placements))
     return result
+
+
+def row_length(cfg: ConfigDict, length: int) -> int:
+    """Tokens of the rows that an example of this length is scored in: those of training, if it fits them."""
+    return max(cfg.row_tokens, bucket(length))
+
+
+def rows_of_batch(cfg: ConfigDict, row_tokens: int, divisor: int) -> int:
+    """Rows of this length that hold about as many tokens as a batch of training; a multiple of `divisor`."""
+    return max(cfg.rows * cfg.row_tokens // row_tokens // divisor, 1) * divisor
 
 
 def select(calling: np.ndarray, complexity: np.ndarray, share: float, limit: int) -> list[int]:

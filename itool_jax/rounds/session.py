@@ -30,7 +30,7 @@ from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.settings import dialect_for
 from itool_jax.rounds.stage import Stage, StageResult
-from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
+from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, prompt_columns
 from itool_jax.training.checkpoints import load_policy, save_policy
 
 
@@ -271,7 +271,7 @@ class Session:
         cfg = SamplerConfig(
             trees=trees,
             branches=branches,
-            prompt_columns=-(-longest // 64) * 64,
+            prompt_columns=prompt_columns(longest),
             arena_columns=arena_tokens,
             stop_tokens=(self.dialect.end_of_turn,),
         )

@@ -12,6 +12,7 @@ from itool_jax.search.pairs import PairConfig
 from itool_jax.search.search import SamplingConfig
 from itool_jax.search.tree import SearchConfig
 from itool_jax.training.fit import FitConfig
+from itool_jax.training.objectives import ObjectiveFn, preference
 from itool_jax.training.step import OptimizerConfig
 
 
@@ -56,6 +57,13 @@ def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int =
         master_copy=model.master_copy and model.param_dtype != "float32" and not model.lora_rank,
     )
     return FitConfig(optimizer, checkpoint_every=cfg.checkpoint_every, eval_every=eval_every)
+
+
+def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
+    """What the steps of `config.round.prefer` minimise."""
+    return preference(
+        cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight, anchor_weight=cfg.anchor_weight
+    )
 
 
 def rows_per_step(cfg: ConfigDict, divisor: int, where: str) -> int:

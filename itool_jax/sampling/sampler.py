@@ -21,11 +21,14 @@ from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
 from itool_jax.forest import bucket
+from itool_jax.models.config import DecoderConfig
 from itool_jax.models.decoder import KVCache, empty_cache
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import BATCH, batch_divisor, make_mesh, shard
+from itool_jax.parallel.mesh import BATCH, AnyMesh, batch_divisor, make_mesh, shard
 from itool_jax.sampling.arena import Slots, decode_round, idle_slots, prefill, rearrange
 from itool_jax.sampling.columns import TreeColumns
+
+WEIGHTS = ("tensor",)  # the mesh axes that weights lie over while sampling, gathered once and not at every token
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,17 @@ class _Tree:
         return bool(self.waiting or self.running)
 
 
+def prompt_columns(longest: int) -> int:
+    """Columns for prompts of at most so many tokens, in steps of 64 so that few programs are compiled."""
+    return -(-longest // 64) * 64
+
+
+def arena_sharding(cfg: DecoderConfig, mesh: AnyMesh) -> NamedSharding:
+    """Trees over (data, fsdp); KV heads over tensor where they divide, else on every device."""
+    heads = "tensor" if cfg.kv_heads % mesh.shape["tensor"] == 0 else None
+    return NamedSharding(mesh, P(None, BATCH, heads))
+
+
 def _jobs(requests: Sequence[Request]) -> list[_Job]:
     jobs = []
     for request in requests:
@@ -157,8 +171,8 @@ class TreeSampler:
                 f"{batch_divisor(self._mesh)} devices of mesh data x fsdp: choose a multiple."
             )
         self._policy = policy.replace(  # pyright: ignore
-            params=shard(policy.params, self._mesh, only=("tensor",)),
-            adapters=shard(policy.adapters, self._mesh, only=("tensor",)),
+            params=shard(policy.params, self._mesh, only=WEIGHTS),
+            adapters=shard(policy.adapters, self._mesh, only=WEIGHTS),
         )
         self._seed = jnp.uint32(seed)
         self._stops = jnp.asarray(cfg.stop_tokens, jnp.int32)
@@ -311,11 +325,8 @@ class TreeSampler:
 
     def _empty_arena(self) -> KVCache:
         cfg = self.cfg
-        kv_heads = self._policy.config.kv_heads
-        heads = "tensor" if kv_heads % self._mesh.shape["tensor"] == 0 else None
-        sharding = NamedSharding(self._mesh, P(None, BATCH, heads))
         make = lambda: empty_cache(self._policy.config, cfg.trees, cfg.prompt_columns + cfg.arena_columns)
-        return jax.jit(make, out_shardings=sharding)()
+        return jax.jit(make, out_shardings=arena_sharding(self._policy.config, self._mesh))()
 
     def _rows(self, array: np.ndarray) -> jax.Array:
         return jax.device_put(array, NamedSharding(self._mesh, P(BATCH)))

@@ -14,7 +14,7 @@ import numpy as np
 from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.forest import Capacity, TokenTree, branch, bucket, build_batch
 from itool_jax.models.policy import Policy
-from itool_jax.training.logprobs import score_forest
+from itool_jax.training.logprobs import score_rows
 
 CRITERIA = (
     "the function name",
@@ -25,7 +25,7 @@ CRITERIA = (
 )
 OPTIONS = (("A", "excellent"), ("B", "acceptable"), ("C", "fair"), ("D", "poor"))
 
-_MOST_ROWS = 8
+MOST_ROWS = 8
 _QUESTION = """
 Grade an answer to the request above against the reference answer. Compare {criteria}.
 Reference answer: {reference}
@@ -84,11 +84,11 @@ class SelfEvaluator:
             self._row_tokens, bucket(self._answers * (2 + 3 * per_answer)), bucket(self._answers * per_answer)
         )
         scores: list[list[float]] = []
-        for start in range(0, len(answered), _MOST_ROWS):
-            trees = [self.tree(prepared, answers) for prepared, answers in answered[start : start + _MOST_ROWS]]
+        for start in range(0, len(answered), MOST_ROWS):
+            trees = [self.tree(prepared, answers) for prepared, answers in answered[start : start + MOST_ROWS]]
             rows = 1 << (len(trees) - 1).bit_length()
-            sums, _ = score_forest(self._policy, build_batch([[tree] for tree in trees], capacity, rows))
-            for row, tree in zip(np.asarray(sums, np.float64), trees, strict=False):
+            sums, _ = score_rows(self._policy, build_batch([[tree] for tree in trees], capacity, rows))
+            for row, tree in zip(sums.astype(np.float64), trees, strict=False):
                 options = row[: len(tree.completions)].reshape(-1, orders, len(OPTIONS))
                 chances = np.exp(options - options.max(-1, keepdims=True))
                 scores.append((chances[..., 0] / chances.sum(-1)).mean(-1).tolist())

@@ -88,9 +88,7 @@ def load_policy(
     Raises UserError where there is no checkpoint, or one of another model than `expected`.
     """
     path = epath.Path(directory).absolute()
-    if not (path / _SHAPE_FILE).exists():
-        raise UserError(f"{path} is no policy checkpoint: it has no {_SHAPE_FILE}. Name a folder written by a stage.")
-    cfg, lora = _read_shape(path / _SHAPE_FILE)
+    cfg, lora = _read_shape(path)
     if expected is not None:
         require_same_model(cfg, expected, str(path))
         cfg = expected
@@ -105,7 +103,17 @@ def load_policy(
     return Policy(Decoder(cfg, lora), params, variables.get("lora"), base.frozen if base else ())
 
 
-def _read_shape(path: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
+def load_shape(directory: epath.PathLike) -> DecoderConfig:
+    """The shapes of the policy that `save_policy` wrote; raises UserError where there is none."""
+    return _read_shape(epath.Path(directory).absolute())[0]
+
+
+def _read_shape(directory: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
+    path = directory / _SHAPE_FILE
+    if not path.exists():
+        raise UserError(
+            f"{directory} is no policy checkpoint: it has no {_SHAPE_FILE}. Name a folder written by a stage."
+        )
     try:
         shape = json.loads(path.read_text())
         return DecoderConfig.from_json(shape["decoder"]), LoraConfig(**shape["lora"]) if shape["lora"] else None

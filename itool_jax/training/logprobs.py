@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.forest import PackedForest
 from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import batch_divisor, shard_batch
+
+CHUNK = 256  # tokens of a row whose logits exist at a time
 
 
 def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
@@ -18,7 +23,7 @@ def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
     return (i[None, None, :] <= i[None, :, None]) & (i[None, :, None] < end_BS[:, None, :])
 
 
-def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = 256) -> Float[Array, "B S"]:
+def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> Float[Array, "B S"]:
     """log pi of every token given the path before it, f32; meaningless where a token has no predecessor.
 
     The logits of only `chunk` tokens a row exist at a time, forward and backward.
@@ -59,3 +64,13 @@ def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> t
 def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
     """Summed log-probability and length of every completion of a batch, forward only."""
     return completion_sums(token_logprobs(policy, forest), forest)
+
+
+def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
+    """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide."""
+    mesh = getattr(jax.tree.leaves(policy.params)[0].sharding, "mesh", None)
+    if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
+        forest = shard_batch(forest, mesh)
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
+        sums, lengths = score_forest(policy, forest)
+    return np.asarray(sums), np.asarray(lengths)

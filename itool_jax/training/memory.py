@@ -42,11 +42,14 @@ def device_bytes(tree: Any, least_bits: int = 0) -> int:
     """Bytes of a tree's arrays on one of the devices that they lie over, were no number narrower than `least_bits`."""
 
     def bits(leaf: Any) -> int:
-        integer = jnp.issubdtype(leaf.dtype, jnp.integer)
-        width = jnp.iinfo(leaf.dtype).bits if integer else 8 * leaf.dtype.itemsize  # uint4 has 4, but an itemsize of 1
-        return max(width, least_bits) * math.prod(leaf.sharding.shard_shape(leaf.shape))
+        return max(dtype_bits(leaf.dtype), least_bits) * math.prod(leaf.sharding.shard_shape(leaf.shape))
 
     return sum(map(bits, jax.tree.leaves(tree))) // 8
+
+
+def dtype_bits(dtype: Any) -> int:
+    """Of a number; of uint4 4, though its itemsize is 1."""
+    return jnp.iinfo(dtype).bits if jnp.issubdtype(dtype, jnp.integer) else 8 * dtype.itemsize
 
 
 def _figure(count: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from itool_jax.forest import TokenTree, batches, branch, build_row, capacity_for, pack
 from itool_jax.models.policy import Policy
-from itool_jax.training.logprobs import score_forest
+from itool_jax.training.logprobs import score_rows
 from itool_jax.training.objectives import PreferenceBatch
 
 
@@ -63,7 +63,7 @@ def with_reference(policy: Policy, groups: Sequence[PairGroup], row_tokens: int,
     """The groups with their log-probs under `policy`, the policy at the start of the round."""
     known = list(groups)
     for forest, placements in batches([group.tree() for group in groups], row_tokens, rows):
-        sums = np.asarray(score_forest(policy, forest)[0])
+        sums, _ = score_rows(policy, forest)
         for g, row, first in placements:
             pairs = tuple(
                 replace(pair, reference=(float(sums[row, first + 2 * i]), float(sums[row, first + 2 * i + 1])))

@@ -48,7 +48,8 @@ def _header(results: RunResults) -> Markup:
 
 def _facts(results: RunResults) -> str:
     leaves = {".".join(path): value for path, value in wording.flatten(results.config).items()}
-    named = (("model", "model.preset"), ("data", "data.source"), ("loss", "round.prefer.loss"), ("seed", "seed"))
+    model = "model.preset" if leaves.get("model.preset") else "model.checkpoint"
+    named = (("model", model), ("data", "data.source"), ("loss", "round.prefer.loss"), ("seed", "seed"))
     facts = [f"{name} {wording.figure(leaves[key])}" for name, key in named if key in leaves]
     if results.costs:
         facts.append(f"{wording.duration(sum(cost.seconds for cost in results.costs))} in {len(results.costs)} stages")

@@ -1,0 +1,34 @@
+"""Llama-3.1-8B-Instruct on ToolACE, for 16 TPU chips of 16 GiB or more: `itool-jax plan` says what fits where.
+
+The weights are the hub's (OWNER/NAME; its licence has to be accepted there) or a folder that
+`--config.model.checkpoint` names. The data are not part of the project: `--config.data.folder=DIR` names the folder
+with ToolACE's data.json and with heldout.json, rows of it that you have set apart.
+Parameters lie over all chips in training; tensor = 4 keeps the copy that the search samples from, which is whole within
+a group of 4, at 4 GiB a chip.
+Modes: `llama3_1_8b.py` trains adapters; `llama3_1_8b.py:full` all parameters, which 16 chips of 16 GiB do not hold.
+"""
+
+from ml_collections import ConfigDict
+
+from itool_jax.config import check_mode, default_config
+
+
+def get_config(mode: str = "") -> ConfigDict:
+    check_mode(mode, ("", "full"))
+    config = default_config()
+    config.model.update(
+        preset="llama3_1_8b", checkpoint="meta-llama/Llama-3.1-8B-Instruct", dtype="bfloat16", lora_rank=16
+    )
+    config.mesh.update(data=1, fsdp=-1, tensor=4)
+    config.data.update(source="toolace", folder="data/toolace", train=("data.json",), skip_malformed=True)
+    config.data.heldout = {"heldout": "heldout.json"}
+    config.warmup.update(rows=8, row_tokens=4096, accumulate=4, learning_rate=2e-4)
+    config.warmup.epochs.update(easy=1, medium=1, hard=1)
+    config.round.search.update(answer_tokens=256, trees=32, arena_tokens=2048)
+    config.round.prefer.update(rows=8, row_tokens=4096, accumulate=4, learning_rate=2e-5, anchor_weight=1.0)
+    config.evaluate.update(answer_tokens=256, slots=64)
+    if mode == "full":
+        config.model.lora_rank = 0
+        config.warmup.learning_rate = 1e-5
+        config.round.prefer.learning_rate = 1e-6
+    return config

@@ -1,0 +1,1 @@
+"""What a config would need on machines that one does not have yet: bytes, FLOPs, and whether it fits."""

@@ -1,0 +1,140 @@
+"""The machine that a plan is for: so many devices with so much memory, or a TPU topology that its compiler knows."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AbstractMesh, AxisType, Mesh
+from ml_collections import ConfigDict
+
+from itool_jax.errors import UserError
+from itool_jax.parallel.mesh import AXES, AnyMesh, make_mesh, mesh_sizes
+
+GIB = 2**30
+
+
+class Chip(NamedTuple):
+    """What a device of a kind has.
+
+    hbm    GiB that its programs can use, as the TPU compiler's out-of-memory errors say
+    flops  FLOP/s of bf16 products at best, as published
+    clock  Hz of the cycles that the compiler counts in: `flops` over the products that its matrix units do in one
+    """
+
+    hbm: float
+    flops: float
+    clock: float
+
+
+# By what JAX calls the device's kind. A v5p chip is one device.
+CHIPS = {
+    "TPU v5 lite": Chip(15.75, 197e12, 1.5e9),
+    "TPU v5": Chip(95.74, 459e12, 1.75e9),
+    "TPU v6 lite": Chip(31.25, 918e12, 1.75e9),
+}
+_EXAMPLES = "v5e:4x4, v6e:4x4, v5p:2x2x4"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the programs are to run.
+
+    hbm       bytes of a device that its programs can use
+    chip      what kind it is; None where only its memory is known
+    bytes_of  bytes that an array of a shape, of so many bits each, takes on it
+    """
+
+    name: str
+    mesh: AnyMesh
+    hbm: int
+    chip: Chip | None
+    bytes_of: Callable[[tuple[int, ...], int], int]
+
+    @property
+    def compiles(self) -> bool:
+        """Whether there is a compiler for it here."""
+        return isinstance(self.mesh, Mesh)
+
+
+def devices_target(cfg: ConfigDict, devices: int, hbm: float) -> Target:
+    """So many devices of `hbm` GiB under `config.mesh`; raises UserError where they do not make that mesh."""
+    sizes = mesh_sizes(cfg.data, cfg.fsdp, cfg.tensor, devices)
+    mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    return Target(f"{devices} devices of {hbm:g} GiB", mesh, round(hbm * GIB), None, packed_bytes)
+
+
+def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target:
+    """The TPU topology of this name under `config.mesh`.
+
+    hbm  GiB of a device; None is what its kind has
+    Raises UserError without the extra `tpu`, for a name that its compiler does not know, and where the devices do not
+    make the mesh.
+    """
+    devices = _topology_devices(topology)
+    chip = CHIPS.get(devices[0].device_kind)
+    if chip is None and hbm is None:
+        raise UserError(
+            f"--topology={topology}: its devices are {devices[0].device_kind!r}, whose memory this version does not "
+            f"know (it knows {', '.join(CHIPS)}): give --hbm=GiB too."
+        )
+    mesh = make_mesh(cfg.data, cfg.fsdp, cfg.tensor, devices)
+    size = hbm if hbm is not None else chip.hbm if chip else 0.0
+    return Target(f"{topology} ({len(devices)} x {devices[0].device_kind})", mesh, round(size * GIB), chip, tiled_bytes)
+
+
+def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
+    """Bytes of an array's elements alone."""
+    return math.prod(shape) * bits // 8
+
+
+def tiled_bytes(shape: tuple[int, ...], bits: int) -> int:
+    """Bytes of an array on a TPU, which lays two of its dimensions out in tiles of 8 x 128: those that take least so.
+
+    Of few rows the tile has as few.
+    """
+    if not shape:
+        return 512
+    if len(shape) == 1:
+        return _rounded(shape[0], min(max(_power_of_two(shape[0]), 128), 1024)) * bits // 8
+    tiled = (math.prod(shape) // (rows * columns) * _tiles(rows, columns) for rows, columns in permutations(shape, 2))
+    return min(tiled) * bits // 8
+
+
+def _tiles(rows: int, columns: int) -> int:
+    return _rounded(rows, min(_power_of_two(rows), 8)) * _rounded(columns, 128)
+
+
+def _rounded(size: int, to: int) -> int:
+    return -(-size // to) * to
+
+
+def _power_of_two(size: int) -> int:
+    return 1 << max(size - 1, 0).bit_length()
+
+
+def _topology_devices(topology: str) -> list[Any]:
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError(
+            f"--topology={topology} needs the TPU compiler, which is not installed: install itool-jax with the extra "
+            "'tpu', or give --devices=N --hbm=GiB for a plan from shapes alone."
+        )
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no TPU machine to ask about itself
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no chip is touched: others may be at work
+    from jax.experimental import topologies
+
+    try:
+        return list(topologies.get_topology_desc(platform="tpu", topology_name=topology).devices)
+    except jax.errors.JaxRuntimeError as error:
+        if "INVALID_ARGUMENT" not in str(error):
+            raise UserError(f"--topology={topology}: the TPU compiler does not start: {error}") from error
+        raise UserError(
+            f"--topology={topology}: the TPU compiler knows no such topology ({str(error).splitlines()[0]}). Expected "
+            f"a kind and its chips along each axis, such as {_EXAMPLES}."
+        ) from error
