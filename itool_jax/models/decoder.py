@@ -80,7 +80,7 @@ def attend(q_BSNH: jax.Array, k_BKCH: jax.Array, v_BKCH: jax.Array, mask_BSC: ja
     B, S, N, H = q_BSNH.shape
     K = k_BKCH.shape[1]
     q_BKGSH = q_BSNH.reshape(B, S, K, N // K, H).transpose(0, 2, 3, 1, 4)
-    scores = jnp.einsum("BKGSH,BKCH->BKGSC", q_BKGSH, k_BKCH, preferred_element_type=jnp.float32) * H**-0.5
+    scores = jnp.einsum("BKGSH,BKCH->BKGSC", q_BKGSH, k_BKCH, preferred_element_type=jnp.float32)
     scores = jnp.where(mask_BSC[:, None, None], scores, jnp.finfo(jnp.float32).min)
     weights = jax.nn.softmax(scores, axis=-1).astype(v_BKCH.dtype)
     mixed = jnp.einsum("BKGSC,BKCH->BKGSH", weights, v_BKCH)
@@ -110,7 +110,8 @@ class Layer(nn.Module):
         into_residual = (2 * cfg.layers) ** -0.5  # keeps the tokens themselves audible in the residual stream
 
         h_BSD = RMSNorm(cfg.norm_eps, name="attention_norm")(x_BSD)
-        q_BSNH = rotate(normed("q", heads("q", cfg.heads)), *rope)
+        scaled = tuple(part * cfg.head_dim**-0.5 for part in rope)  # in f32, so that scores need no scaling
+        q_BSNH = rotate(normed("q", heads("q", cfg.heads)), *scaled)
         k_BSKH = rotate(normed("k", heads("k", cfg.kv_heads)), *rope)
         v_BSKH = heads("v", cfg.kv_heads)
         if cache is None:

@@ -85,7 +85,7 @@ class _Sizes:
         rows, self.tokens, self.columns = program.passes
         self.rows = rows // divisor if rows % divisor == 0 else rows
         self.itemsize = jnp.dtype(cfg.dtype).itemsize
-        self._tensor = shape["tensor"]
+        self._tensor, self._masks = shape["tensor"], target.chip is not None and target.chip.masks
         gathered = laid_out(program.policy.params["layers"], target.mesh, WEIGHTS)
         elements = sum(map(_elements, jax.tree.leaves(gathered)))
         self.layer = elements // cfg.layers * self.itemsize  # the weights of a layer, gathered for its products
@@ -116,6 +116,11 @@ class _Sizes:
         return self.scores * self.itemsize // F32
 
     @property
+    def masks(self) -> int:
+        """The mask of all scores in bytes and its f32 constant, where the compiler makes arrays of them."""
+        return self.scores + self.scores // F32 if self._masks else 0
+
+    @property
     def ffn(self) -> int:
         """One [B, S, F]."""
         return self.rows * self.tokens * self.over_tensor(self.cfg.ffn) * self.itemsize
@@ -139,7 +144,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
         "saved activations": _saved(program, target, jaxpr),
     }
     working = {
-        "attention": 2 * s.scores + s.probabilities + s.heads + 3 * s.stream + s.layer,
+        "attention": 2 * s.scores + s.masks + s.probabilities + s.heads + 3 * s.stream + s.layer,
         "feed-forward": 6 * s.ffn + 3 * s.stream + s.layer,
         "logits": 2 * s.logits(CHUNK) + s.head * (1 + F32 // s.itemsize * trained_head) + 4 * s.stream,
     }
@@ -149,7 +154,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
 def _forward(program: Program, target: Target, jaxpr: Any) -> Parts:
     s = _Sizes(program, target)
     return _cast_weights(program, s), {
-        "attention": 2 * s.scores + s.heads + 2 * s.stream + s.layer,
+        "attention": 2 * s.scores + s.masks + s.heads + 2 * s.stream + s.layer,
         "feed-forward": 3 * s.ffn + 2 * s.stream + s.layer,
         "logits": s.logits(CHUNK) + s.head + 2 * s.stream,
     }

@@ -26,18 +26,20 @@ class Chip(NamedTuple):
     hbm    GiB that its programs can use, as the TPU compiler's out-of-memory errors say
     flops  FLOP/s of bf16 products at best, as published
     clock  Hz of the cycles that the compiler counts in: `flops` over the products that its matrix units do in one
+    masks  whether the compiler makes arrays, as large as attention's scores, of its mask and of what masked scores become
     """
 
     hbm: float
     flops: float
     clock: float
+    masks: bool = False
 
 
 # By what JAX calls the device's kind. A v5p chip is one device.
 CHIPS = {
     "TPU v5 lite": Chip(15.75, 197e12, 1.5e9),
     "TPU v5": Chip(95.74, 459e12, 1.75e9),
-    "TPU v6 lite": Chip(31.25, 918e12, 1.75e9),
+    "TPU v6 lite": Chip(31.25, 918e12, 1.75e9, masks=True),
 }
 _EXAMPLES = "v5e:4x4, v6e:4x4, v5p:2x2x4"
 
