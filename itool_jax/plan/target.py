@@ -26,7 +26,7 @@ class Chip(NamedTuple):
     hbm    GiB that its programs can use, as the TPU compiler's out-of-memory errors say
     flops  FLOP/s of bf16 products at best, as published
     clock  Hz of the cycles that the compiler counts in: `flops` over the products that its matrix units do in one
-    masks  whether the compiler makes arrays, as large as attention's scores, of its mask and of what masked scores become
+    masks  whether the compiler makes arrays, as large as attention's scores, of its mask and of the masked scores
     """
 
     hbm: float
