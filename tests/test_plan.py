@@ -106,7 +106,11 @@ def test_flops_are_those_that_xla_counts():
     assert counted < traced.lower().compile().cost_analysis()["flops"] < 1.1 * counted
 
 
-@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "dtype": "bfloat16"}, {"remat": "full"}])
+QLORA = {"lora_rank": 4, "quantize": "int8"}
+BF16 = {"param_dtype": "bfloat16", "dtype": "bfloat16", "freeze_embeddings": True}
+
+
+@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "dtype": "bfloat16"}, {"remat": "full"}, QLORA, BF16])
 def test_arguments_are_those_that_the_compiler_sees(model):
     """On eight CPU devices every program takes just the bytes that the plan says, what it does not read left out."""
     config = small_config(**model)

@@ -27,9 +27,9 @@ BLOCK = 64  # inputs that share a scale in nf4, or the most below that divide an
 def quantize_kernel(kernel: jax.Array, name: str, kind: str) -> QArray:
     """The stacked kernel [L, ...] of the linear layer `name` in `kind`, laid out over the same mesh."""
     quantize = partial(_quantize, name=name, kind=kind)
-    layout = None
-    if isinstance(kernel.sharding, NamedSharding) and isinstance(kernel.sharding.mesh, Mesh):
-        layout = shardings({name: jax.eval_shape(quantize, kernel)}, kernel.sharding.mesh)[name]
+    layout, where = None, getattr(kernel, "sharding", None)  # which a traced kernel has not
+    if isinstance(where, NamedSharding) and isinstance(where.mesh, Mesh):
+        layout = shardings({name: jax.eval_shape(quantize, kernel)}, where.mesh)[name]
     return jax.jit(quantize, out_shardings=layout)(kernel)
 
 
