@@ -41,6 +41,13 @@ CHIPS = {
     "TPU v5": Chip(95.74, 459e12, 1.75e9),
     "TPU v6 lite": Chip(31.25, 918e12, 1.75e9, masks=True),
 }
+# libtpu asks its machine about its chips where it is not told, and says so where there are none. Any type will do.
+_COMPILER_ONLY = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no chip is touched: others may be at work
+}
 _EXAMPLES = "v5e:4x4, v6e:4x4, v5p:2x2x4"
 
 
@@ -127,8 +134,8 @@ def _topology_devices(topology: str) -> list[Any]:
             f"--topology={topology} needs the TPU compiler, which is not installed: install itool-jax with the extra "
             "'tpu', or give --devices=N --hbm=GiB for a plan from shapes alone."
         )
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no TPU machine to ask about itself
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no chip is touched: others may be at work
+    for name, value in _COMPILER_ONLY.items():
+        os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
     try:
