@@ -177,6 +177,9 @@ def test_saved_activations_follow_the_rematerialisation():
         ((8, 3, 512), 8, 3 * 8 * 512),  # {2,0,1:T(8,128)(4,1)}
         ((4, 1, 2), 32, 2 * 128 * 4),
         ((1,), 32, 512),
+        ((2, 3), 8, 4 * 128),  # {1,0:T(4,128)(4,1)}
+        ((48,), 16, 512),  # {0:T(256)(128)(2,1)}
+        ((3, 24, 1, 12), 16, 3 * 16 * 128 * 2),  # {1,3,2,0:T(8,128)(2,1)}
         ((4096,), 16, 8192),
     ],
 )
@@ -328,9 +331,9 @@ def test_an_unknown_topology_is_told():
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", [{"dtype": "bfloat16"}, {"dtype": "bfloat16", "lora_rank": 4, "remat": "full"}])
+@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "remat": "full"}, {"lora_rank": 4, "quantize": "nf4"}, BF16])
 def test_a_small_model_takes_the_arguments_that_the_tpu_compiler_says(model):
-    config = small_config(**model)
+    config = small_config(**{"dtype": "bfloat16", **model})
     made = make_plan(config, topology_target(config.mesh, "v5e:2x4", None))
     assert made.fits and made.target.hbm == 15.75 * GIB
     for program in (program for of in made.stages.values() for program in of):

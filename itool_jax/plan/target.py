@@ -106,18 +106,19 @@ def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
 def tiled_bytes(shape: tuple[int, ...], bits: int) -> int:
     """Bytes of an array on a TPU, which lays two of its dimensions out in tiles of 8 x 128: those that take least so.
 
-    Of few rows the tile has as few.
+    Of few rows the tile has as few, but no fewer than numbers share a word of 32 bits.
     """
     if not shape:
         return 512
+    packed = 32 // bits
     if len(shape) == 1:
-        return _rounded(shape[0], min(max(_power_of_two(shape[0]), 128), 1024)) * bits // 8
-    tiled = (math.prod(shape) // (rows * columns) * _tiles(rows, columns) for rows, columns in permutations(shape, 2))
+        return _rounded(shape[0], min(max(_power_of_two(shape[0]), 128 * packed), 1024)) * bits // 8
+
+    def tiles(rows: int, columns: int) -> int:
+        return _rounded(rows, min(max(_power_of_two(rows), packed), 8)) * _rounded(columns, 128)
+
+    tiled = (math.prod(shape) // (rows * columns) * tiles(rows, columns) for rows, columns in permutations(shape, 2))
     return min(tiled) * bits // 8
-
-
-def _tiles(rows: int, columns: int) -> int:
-    return _rounded(rows, min(_power_of_two(rows), 8)) * _rounded(columns, 128)
 
 
 def _rounded(size: int, to: int) -> int:
