@@ -13,6 +13,7 @@ from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.memory import Estimate, estimate, live
 from itool_jax.plan.programs import Lengths, Program, lengths, stage_programs
 from itool_jax.plan.target import Target
+from itool_jax.progress import note
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ def make_plan(config: ConfigDict, target: Target, prompt: int | None = None, onl
 def _planned(program: Program, target: Target) -> ProgramPlan:
     traced = program.trace()
     jaxpr, reads = live(traced.jaxpr)
-    compiled = compile_program(traced, target) if target.compiles else None
+    compiled = None
+    if target.compiles:
+        note(f"the TPU compiler is at work on: {program.name}")
+        compiled = compile_program(traced, target)
     return ProgramPlan(
         program.name, program.tokens, matmul_flops(jaxpr), estimate(program, target, jaxpr, reads), compiled
     )
