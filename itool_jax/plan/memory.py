@@ -85,7 +85,10 @@ class _Sizes:
         rows, self.tokens, self.columns = program.passes
         self.rows = rows // divisor if rows % divisor == 0 else rows
         self.itemsize = jnp.dtype(cfg.dtype).itemsize
-        self._tensor, self._masks = shape["tensor"], target.chip is not None and target.chip.masks
+        self._tensor = shape["tensor"]
+        # Scores are products with two batch axes, and take more memory, where a device has several rows and KV heads.
+        self.two_axes = self.rows > 1 and self.over_tensor(cfg.kv_heads) > 1
+        self._masks = self.two_axes and target.chip is not None and target.chip.masks
         gathered = laid_out(program.policy.params["layers"], target.mesh, WEIGHTS)
         elements = sum(map(_elements, jax.tree.leaves(gathered)))
         self.layer = elements // cfg.layers * self.itemsize  # the weights of a layer, gathered for its products
@@ -116,6 +119,11 @@ class _Sizes:
         return self.scores * self.itemsize // F32
 
     @property
+    def forward_scores(self) -> int:
+        """The scores and what the compiler keeps beside them until their softmax is done."""
+        return self.scores * (2 if self.two_axes else 1) + self.masks
+
+    @property
     def masks(self) -> int:
         """The mask of all scores in bytes and its f32 constant, where the compiler makes arrays of them."""
         return self.scores + self.scores // F32 if self._masks else 0
@@ -144,7 +152,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
         "saved activations": _saved(program, target, jaxpr),
     }
     working = {
-        "attention": 2 * s.scores + s.masks + s.probabilities + s.heads + 3 * s.stream + s.layer,
+        "attention": s.forward_scores + s.probabilities + s.heads + 3 * s.stream + s.layer,
         "feed-forward": 6 * s.ffn + 3 * s.stream + s.layer,
         "logits": 2 * s.logits(CHUNK) + s.head * (1 + F32 // s.itemsize * trained_head) + 4 * s.stream,
     }
@@ -154,7 +162,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
 def _forward(program: Program, target: Target, jaxpr: Any) -> Parts:
     s = _Sizes(program, target)
     return _cast_weights(program, s), {
-        "attention": 2 * s.scores + s.masks + s.heads + 2 * s.stream + s.layer,
+        "attention": s.forward_scores + s.heads + 2 * s.stream + s.layer,
         "feed-forward": 3 * s.ffn + 2 * s.stream + s.layer,
         "logits": s.logits(CHUNK) + s.head + 2 * s.stream,
     }
@@ -190,8 +198,9 @@ def _cast_weights(program: Program, s: _Sizes) -> dict[str, int]:
 
 
 def _move(program: Program, target: Target, jaxpr: Any) -> Parts:
-    """Keys and values move one after the other."""
-    return {"keys or values in their new order": per_device(program.parts["KV arena"].k)}, {}
+    """Keys and values move layer by layer, and are then no more than twice there."""
+    arena = program.parts["KV arena"]
+    return {}, {"a layer's keys and values in their new order": 2 * per_device(arena) // arena.k.shape[0]}
 
 
 def _saved(program: Program, target: Target, jaxpr: Any) -> int:

@@ -85,9 +85,13 @@ def prefill(policy: Policy, arena: KVCache, tokens_BP: jax.Array, trees_B: jax.A
 
 @functools.partial(jax.jit, donate_argnums=0)
 def rearrange(arena: KVCache, columns_TC: jax.Array) -> KVCache:
-    """Gathers each tree's columns in a new order, which frees the holes between live ones."""
-    gather = lambda x: jnp.take_along_axis(x, columns_TC[None, :, None, :, None], axis=3)
-    return KVCache(gather(arena.k), gather(arena.v))
+    """Gathers each tree's columns in a new order, which frees the holes between live ones; a layer at a time."""
+
+    def move(layer: jax.Array, arena: KVCache) -> KVCache:
+        return KVCache(*(x.at[layer].set(jnp.take_along_axis(x[layer], columns_T1C1, axis=2)) for x in arena))
+
+    columns_T1C1 = columns_TC[:, None, :, None]
+    return jax.lax.fori_loop(0, arena.k.shape[0], move, arena)
 
 
 def sample_tokens(
