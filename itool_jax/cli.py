@@ -258,7 +258,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=f"{command.help}.", epilog=_CONFIG_HELP)
         sub.add_argument("--config", metavar="FILE[:MODE]", help="the config (default: the one the run was begun with)")
-        sub.add_argument("--workdir", metavar="DIR", required=True, help="the run directory; made where there is none")
+        made = "; made where there is none" if command.writes else ""
+        sub.add_argument("--workdir", metavar="DIR", required=True, help=f"the run directory{made}")
         if command.writes:
             sub.add_argument(
                 "--redo",

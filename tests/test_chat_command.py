@@ -307,6 +307,11 @@ def test_bad_input_is_told_in_a_paragraph(arguments, says, capsys, tmp_path, mon
     assert says in told.err and told.err.startswith("itool-jax: ") and told.err.count("\n") == 1 and told.out == ""
 
 
+def test_bytes_that_are_no_text_are_asked_as_replacement_characters(folder, capsys):
+    assert cli.main(["chat", f"--model={folder}", "--once", "hi \udcff there", "--max-tokens=2"]) == 0
+    assert Conversation().asked("hi \udcff").messages[0].content == "hi \ufffd"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -169,6 +169,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
         export_hf(model, tmp_path)
     with pytest.raises(UserError, match="is a file"):
         export_hf(model, tmp_path / "mine.txt")
+    with pytest.raises(UserError, match=r"mine\.txt is no folder"):
+        export_hf(model, tmp_path / "mine.txt" / "deeper" / "out")
     with pytest.raises(UserError, match="not on a local disk"):
         export_hf(model, "gs://bucket/model")
     with pytest.raises(UserError, match="no LoRA adapters"):

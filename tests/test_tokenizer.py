@@ -70,6 +70,24 @@ def test_names_of_special_tokens_in_text_stay_text():
     assert tokenizer.decode(ids) == "a<|end|><|user|>b"
 
 
+def test_a_prompt_of_the_users_own_has_special_tokens_by_their_names():
+    tokenizer = small()
+    ids = tokenizer.encode_prompt("a<|user|>b")
+    assert [i for i in ids if i in tokenizer.special_ids] == [tokenizer.special_id("<|user|>")]
+    assert tokenizer.encode("a<|user|>b") != ids  # what other texts are read as stays as it was
+
+
+@pytest.mark.parametrize("name", ["tok_llama3", "tok_qwen2_5", "tok_qwen3"])
+def test_prompts_are_read_as_transformers_reads_them(name):
+    theirs = AutoTokenizer.from_pretrained(asset(name))
+    text = "Will it rain? <|im_start|>user\n<|eot_id|> 12345 né"
+    assert real(name).encode_prompt(text) == theirs(text).input_ids
+    said = [{"role": "user", "content": "Hi"}]
+    written = theirs.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    ids = theirs(written, add_special_tokens=False).input_ids
+    assert real(name).encode_prompt(written) == ids  # the template's <|begin_of_text|> is not doubled
+
+
 def test_decode_drops_only_the_closing_end_of_turn():
     tokenizer = small()
     user, end = tokenizer.special_id("<|user|>"), tokenizer.end_of_turn_id

@@ -38,7 +38,7 @@ def chat(
 ) -> int:
     """Talks, or answers one message; returns the exit status."""
     if (model is None) == (workdir is None):
-        raise UserError("itool-jax chat needs a model: either --model=PATH_OR_NAME or --workdir=RUN.")
+        raise UserError("itool-jax chat needs one model: either --model=PATH_OR_NAME or --workdir=RUN, and not both.")
     if model is not None and checkpoint is not None:
         raise UserError("--checkpoint goes with --workdir: it names a policy of a run.")
     if workdir is not None and chat is not None:
@@ -52,7 +52,8 @@ def chat(
     note(f"{name}: {count_parameters(loaded.policy.params) / 1e6:.4g} M parameters, chat format {dialect.chat.name}")
     partner = Partner(loaded.policy, dialect, loaded.stop_tokens, Sampling(max_tokens, temperature, seed))
     if once is None:
-        _talk(partner, conversation)
+        with suppress(KeyboardInterrupt):  # between two lines; during one it only stops that
+            _talk(partner, conversation)
     else:
         _answer_once(partner, conversation.asked(once), json)
     return 0

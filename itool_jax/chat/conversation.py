@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from itool_jax.data.example import Example, Message
 from itool_jax.errors import UserError
 from itool_jax.toolcall import Tool, tools_from_json
 
+_HALVES = re.compile("[\ud800-\udfff]")
 _FORMS = "a JSON list of OpenAI tools, or of functions as ToolACE, BFCL and xLAM have them"
 
 
@@ -27,7 +29,7 @@ class Conversation:
 
     def asked(self, text: str) -> Conversation:
         """With a message of the user's; results that were waited for are not to come."""
-        return replace(self, messages=(*self.messages, Message("user", text)), waiting=0)
+        return replace(self, messages=(*self.messages, Message("user", whole(text))), waiting=0)
 
     def answered(self, answer: Answer) -> Conversation:
         """With the model's turn."""
@@ -39,12 +41,17 @@ class Conversation:
         """With the result of the next call; raises UserError where none is waited for."""
         if not self.waiting:
             raise UserError("no call waits for a result: ask something first.")
-        return replace(self, messages=(*self.messages, Message("tool", text)), waiting=self.waiting - 1)
+        return replace(self, messages=(*self.messages, Message("tool", whole(text))), waiting=self.waiting - 1)
 
     def prompt(self) -> Example:
         """What the model is asked; its answer is open, so the Example has none."""
-        system = (Message("system", self.system),) if self.system else ()
+        system = (Message("system", whole(self.system)),) if self.system else ()
         return Example(f"chat/{len(self.messages)}", self.tools, (*system, *self.messages), "")
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD for what was no UTF-8: a terminal gives such bytes as halves of surrogate pairs."""
+    return _HALVES.sub("\ufffd", text)
 
 
 def read_tools(path: str) -> tuple[Tool, ...]:
@@ -52,7 +59,7 @@ def read_tools(path: str) -> tuple[Tool, ...]:
     try:
         text = epath.Path(path).expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
         raise UserError(f"cannot read the tools file {path}: {reason}. Expected {_FORMS}.") from error
     try:
         value = json.loads(text)
@@ -63,7 +70,7 @@ def read_tools(path: str) -> tuple[Tool, ...]:
     try:
         tools = tools_from_json(value)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error} Expected {_FORMS}.") from error
     _check(tools, path)
     return tools
 

@@ -52,7 +52,23 @@ class Tokenizer:
         self.roles = {**(roles or {}), "eos_token": end_of_turn}
 
     def encode(self, text: str) -> list[int]:
+        """Ids of a text in which special tokens are letters like any others."""
         return self._backend.encode(text, add_special_tokens=False).ids
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Ids of a text that its user wrote for the model, as transformers gives them.
+
+        Names of special tokens are those tokens, and what the tokenizer puts before a text (Llama 3's
+        <|begin_of_text|>) stands there, once. Not for texts from elsewhere, which could speak for others.
+        """
+        ids = self._with_special.encode(text, add_special_tokens=True).ids
+        return ids[1:] if len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.special_ids else ids
+
+    @cached_property
+    def _with_special(self) -> Backend:
+        backend = Backend.from_str(self._backend.to_str())
+        backend.encode_special_tokens = False
+        return backend
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of a turn: without the end-of-turn tokens that close it, any other special token by its name.

@@ -62,11 +62,15 @@ def exported_bytes(model: Loaded, *, adapter: bool, dtype: str) -> int:
 
 
 def export_target(folder: str | os.PathLike[str]) -> epath.Path:
-    """Where `export_hf` writes; raises UserError where that is not local or holds something."""
+    """Where `export_hf` writes; raises UserError where that is not local, cannot be written, or holds something."""
     target = epath.Path(folder)
     if not files.is_local(target):
         raise UserError(f"{target} is not on a local disk, where weights have to be written first: copy them from one.")
     target = target.expanduser().resolve()
+    there = next(path for path in target.parents if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "no folder" if not there.is_dir() else "a folder that this user may not write to"
+        raise UserError(f"cannot write {target}: {there} is {what}. Name another place.")
     files.refuse_filled(target)
     return target
 

@@ -36,7 +36,12 @@ def continuations(
     top_p: float = 1.0,
     seed: int = 0,
 ) -> list[tuple[int, ...]]:
-    """Token ids that follow each prompt, without the one that stopped it."""
+    """Token ids that follow each prompt, without what stopped it; raises UserError for what cannot be sampled."""
+    if max_tokens < 1 or not temperature >= 0 or not 0 < top_p <= 1:
+        raise UserError(
+            f"max_tokens = {max_tokens}, temperature = {temperature}, top_p = {top_p}: expected at least 1 token, a "
+            "temperature from 0, and a top_p above 0 and up to 1."
+        )
     context = policy.config.context
     for number, prompt in enumerate(prompts):
         if not prompt:

@@ -40,8 +40,16 @@ class Loaded:
     stop_tokens: tuple[int, ...]
 
     def logits(self, tokens_BS: np.ndarray | jax.Array | Sequence[Sequence[int]]) -> jax.Array:
-        """Next-token logits [B, S, V] in f32 at every position of whole sequences."""
-        return all_logits(self.policy, jnp.asarray(tokens_BS, jnp.int32))
+        """Next-token logits [B, S, V] in f32 at every position of whole sequences.
+
+        Raises UserError for another shape, and for ids that the model does not have.
+        """
+        tokens, vocabulary = np.asarray(tokens_BS), self.policy.config.vocab_size
+        if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
+            raise UserError(f"tokens are {tokens.dtype} of shape {tokens.shape}: expected whole numbers [B, S].")
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < vocabulary:
+            raise UserError(f"tokens reach from {tokens.min()} to {tokens.max()}: expected 0 to {vocabulary - 1}.")
+        return all_logits(self.policy, jnp.asarray(tokens, jnp.int32))
 
     def generate(
         self,
@@ -54,10 +62,13 @@ class Loaded:
     ) -> list[str]:
         """A continuation of each prompt, a text or token ids; greedy at temperature 0.
 
-        Texts are taken as they are: write a conversation by `itool_jax.data.chat` first. Raises UserError where a
-        prompt with its answer does not fit the model.
+        Texts are read as transformers reads them, special tokens by their names; how a conversation is written the
+        tokenizer's chat template says, or `itool_jax.data.chat`. Raises UserError where a prompt with its answer does
+        not fit the model, and for settings that make no sense.
         """
-        ids = [self.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
+        if isinstance(prompts, str):
+            raise UserError("prompts is one text: give a list, generate([text]).")
+        ids = [self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
         answers = continuations(
             self.policy,
             ids,

@@ -240,7 +240,8 @@ class Session:
     def check_name(self, option: str, name: str) -> None:
         """Raises UserError unless the run can have a policy of the name that an option gives."""
         if name not in self.policy_names:
-            raise UserError(f"{option}={name}: the policies of this run are {', '.join(self.policy_names)}.")
+            done = [known for known in self.policy_names if known == BASE or self.current(policy_stage(known))]
+            raise UserError(f"{option}={name}: the policies of this run so far are {', '.join(done)}.")
 
     def loaded(self, name: str) -> Loaded:
         """The policy of this name as a model by itself, with all that ends its answers."""

@@ -1,4 +1,4 @@
-"""A pre-trained model that went through our import tells the story that its author's own program tells."""
+"""Models for a user in a notebook: a pre-trained one tells the story that its author's own program tells."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import struct
 
 import numpy as np
+import pytest
 from etils import epath
 from safetensors.numpy import save_file
 
+from itool_jax.errors import UserError
+from itool_jax.models import Loaded
 from itool_jax.models.generate import continuations
 from itool_jax.models.hf import hf_config, load_hf
 from tests.assets import asset
+from tests.worlds import dialect, small_policy
 
 BOS = 1
 # How what llama2.c prints for this file at temperature 0 begins, as its own test expects it.
@@ -30,6 +34,24 @@ def test_stories260k_tells_the_story_that_llama2_c_tells(tmp_path):
     (answer,) = continuations(policy, [[BOS]], [BOS], max_tokens=260)
     pieces = read_pieces(asset("stories260K/tok512.bin").read_bytes())
     assert "".join(pieces[token] for token in answer).strip().startswith(STORY)
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda model: model.generate("one text"), "give a list"),
+        (lambda model: model.generate([[1]], max_tokens=0), "at least 1 token"),
+        (lambda model: model.generate([[1]], temperature=-1.0), "temperature from 0"),
+        (lambda model: model.generate([[1]], top_p=0.0), "top_p above 0"),
+        (lambda model: model.logits([1, 2]), r"shape \(2,\): expected whole numbers \[B, S\]"),
+        (lambda model: model.logits([[0.5]]), "float64"),
+        (lambda model: model.logits([[1, 10_000]]), "expected 0 to"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(ask, says):
+    model = Loaded(small_policy(), dialect().tokenizer, (1,))
+    with pytest.raises(UserError, match=says):
+        ask(model)
 
 
 def write_hf(folder, data: bytes) -> None:
