@@ -5,7 +5,7 @@ The weights are the hub's (OWNER/NAME) or a folder that
 with ToolACE's data.json and with heldout.json, rows of it that you have set apart.
 Parameters lie over all chips in training; tensor = 4 keeps the copy that the search samples from, which is whole within
 a group of 4, at 4 GiB a chip.
-Modes: `qwen2_5_7b.py` trains adapters; `qwen2_5_7b.py:full` all parameters, which 16 chips of 16 GiB do not hold.
+Modes: `qwen2_5_7b.py` trains adapters; `qwen2_5_7b.py:full` all parameters, in bfloat16 with a float32 copy.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +26,9 @@ def get_config(mode: str = "") -> ConfigDict:
     config.round.prefer.update(rows=8, row_tokens=4096, accumulate=4, learning_rate=2e-5, anchor_weight=1.0)
     config.evaluate.update(answer_tokens=256, slots=64)
     if mode == "full":
-        config.model.lora_rank = 0
+        config.model.update(lora_rank=0, param_dtype="bfloat16")  # AdamW keeps a float32 copy
+        config.warmup.update(rows=4, accumulate=8)
+        config.round.prefer.update(rows=4, accumulate=8)
         config.warmup.learning_rate = 1e-5
         config.round.prefer.learning_rate = 1e-6
     return config
