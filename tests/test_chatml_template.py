@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from itool_jax.data.chat import CHATML, COMPACT, chat_template, encode_example, format_for
+from itool_jax.data.chat import CHATML, COMPACT, chat_template, encode_example, encode_prompt, format_for
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.data.toolworld import ToolWorld
@@ -83,3 +83,10 @@ def test_transformers_renders_it_from_what_a_chat_interface_sends(tokenizer, tmp
 
 def test_compact_has_no_template():
     assert chat_template(COMPACT) is None
+
+
+def test_calls_with_arguments_without_a_name_are_not_lost(tokenizer):
+    calls = (ToolCall("get_weather", {}, ("Köln",)),)
+    turns = (Message("user", "Köln?"), Message("assistant", write_calls(calls), calls), Message("tool", "rain"))
+    example = Example("x", TOOLS, turns, "Rain.")
+    assert encode_prompt(format_for(tokenizer), tokenizer, example) == encode_prompt(CHATML, tokenizer, example)
