@@ -1,4 +1,4 @@
-"""chatml.jinja, which goes with exported models, against the chat format that it stands for."""
+"""The chat template that goes with exported models that speak chatml, against the format that it stands for."""
 
 from __future__ import annotations
 
@@ -31,11 +31,9 @@ def tokenizer() -> Tokenizer:
     return plain.with_templates({"default": chat_template(CHATML) or ""})
 
 
-def _conversations() -> list[Example]:
-    names = ("get weather", "a.b/c-d", "n" * 129, 'odd "name"\n')
-    calls = tuple(
-        ToolCall(name, arguments) for name, arguments in zip(names, (ARGUMENTS, {}, {}, {"a": 1}), strict=True)
-    )
+def conversations() -> list[Example]:
+    names = ("a.b/c-d", "n" * 129, 'odd "name"\n', "get (new, unread) mail", "f(1)")
+    calls = (ToolCall("get weather", ARGUMENTS), *(ToolCall(name, {"a": 1}) for name in names))
     said = Message("assistant", write_calls(calls), calls)
     worded = Message("assistant", f"A moment.\n{write_calls(calls)}", calls)
     odd = Tool("odd", ODD, (Parameter("p", {"enum": [ODD]}, False), Parameter("q", {"type": "object"})))
@@ -52,7 +50,7 @@ def _conversations() -> list[Example]:
     return [*made, *cases, *ToolWorld(0).mixture({"easy": 1, "hard": 1}, 60)]
 
 
-@pytest.mark.parametrize("example", _conversations(), ids=lambda example: example.id)
+@pytest.mark.parametrize("example", conversations(), ids=lambda example: example.id)
 def test_the_template_writes_what_the_format_writes(tokenizer, example):
     chat = format_for(tokenizer)
     assert (chat.name, chat.call_style, chat.end_of_turn) == ("template", "python", "<|im_end|>")
@@ -79,10 +77,11 @@ def test_transformers_renders_it_from_what_a_chat_interface_sends(tokenizer, tmp
     call["function"]["arguments"] = '{"city": "Köln"}'
     with pytest.raises(Exception, match="must be an object"):
         theirs.apply_chat_template(messages, tools=TOOLS_JSON, tokenize=False)
-
-
-def test_compact_has_no_template():
-    assert chat_template(COMPACT) is None
+    call["function"]["arguments"] = {"city": float("nan")}
+    with pytest.raises(Exception, match="expected a finite number"):
+        theirs.apply_chat_template(messages, tools=TOOLS_JSON, tokenize=False)
+    with pytest.raises(Exception, match="must be one text"):
+        theirs.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], tokenize=False)
 
 
 def test_calls_with_arguments_without_a_name_are_not_lost(tokenizer):
@@ -90,3 +89,7 @@ def test_calls_with_arguments_without_a_name_are_not_lost(tokenizer):
     turns = (Message("user", "Köln?"), Message("assistant", write_calls(calls), calls), Message("tool", "rain"))
     example = Example("x", TOOLS, turns, "Rain.")
     assert encode_prompt(format_for(tokenizer), tokenizer, example) == encode_prompt(CHATML, tokenizer, example)
+
+
+def test_compact_has_no_template():
+    assert chat_template(COMPACT) is None

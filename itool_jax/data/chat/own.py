@@ -37,7 +37,10 @@ def chat_template(chat: ChatFormat) -> str | None:
     It writes what the format writes, for tools whose schemas are JSON Schema without references; words before calls
     stand on a line of their own. In transformers the name of a special token within a text becomes the token.
     """
-    return Path(__file__).with_name("chatml.jinja").read_text() if chat is CHATML else None
+    if chat is not CHATML:
+        return None
+    folder = Path(__file__).parent
+    return "".join((folder / f"{name}.jinja").read_text() for name in ("shared", chat.name))
 
 
 def _compact(example: Example, answered: bool) -> Segments:
