@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from itool_jax.data.chat import CHATML, COMPACT, chat_template, encode_example, encode_prompt, format_for
+from itool_jax.data.chat import CHATML, chat_template, encode_example, encode_prompt, format_for
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.data.toolworld import ToolWorld
@@ -28,7 +28,7 @@ ARGUMENTS = {
 def tokenizer() -> Tokenizer:
     texts = [text for e in ToolWorld(1).examples("medium", 50) for text in (e.messages[-1].content, e.answer)]
     plain = train_bpe(texts, 350, CHATML.special_tokens, CHATML.end_of_turn)
-    return plain.with_templates({"default": chat_template(CHATML) or ""})
+    return plain.with_templates({"default": chat_template(CHATML)})
 
 
 def conversations() -> list[Example]:
@@ -89,7 +89,3 @@ def test_calls_with_arguments_without_a_name_are_not_lost(tokenizer):
     turns = (Message("user", "Köln?"), Message("assistant", write_calls(calls), calls), Message("tool", "rain"))
     example = Example("x", TOOLS, turns, "Rain.")
     assert encode_prompt(format_for(tokenizer), tokenizer, example) == encode_prompt(CHATML, tokenizer, example)
-
-
-def test_compact_has_no_template():
-    assert chat_template(COMPACT) is None
