@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from itool_jax.config import AUGMENTATIONS, default_config
 from itool_jax.data.augment import KINDS, Augmenter, Refusal, augment, tool_pool
 from itool_jax.data.augment.candidates import about, words
-from itool_jax.data.chat import chat_format
+from itool_jax.data.chat import COMPACT, chat_format, chat_template, format_for
 from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import example_from_json, example_to_json
 from itool_jax.data.sources import read_source
@@ -22,6 +22,7 @@ from itool_jax.rounds.inputs import check_masks, stream_training_examples, train
 from itool_jax.toolcall import compare, parse_calls, tools_from_json, write_calls
 from itool_jax.toolcall.types import ToolCall
 from tests.assets import asset
+from tests.worlds import dialect
 
 MIX = {"easy": 1, "medium": 1, "hard": 1}
 TEXT = {"type": "string"}
@@ -374,8 +375,10 @@ def test_masks_need_a_chat_format_that_shows_descriptions():
     config.data.toolworld.train.update(easy=2, medium=0, hard=0)
     config.data.augment.function_names = 0.5
     check_masks(config, chat_format("chatml"))
-    with pytest.raises(UserError, match=r"augment\.function_names .* 'compact' shows no descriptions"):
-        check_masks(config, chat_format("compact"))
+    exported = dialect().tokenizer.with_templates({"default": chat_template(COMPACT)})
+    for chat in (chat_format("compact"), format_for(exported)):
+        with pytest.raises(UserError, match=rf"augment\.function_names .* '{chat.name}' shows no descriptions"):
+            check_masks(config, chat)
     config.data.augment.function_names = 0.0
     check_masks(config, chat_format("compact"))
 

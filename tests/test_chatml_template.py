@@ -1,10 +1,10 @@
-"""chatml.jinja, which goes with exported models, against the chat format that it stands for."""
+"""The chat template that goes with exported models that speak chatml, against the format that it stands for."""
 
 from __future__ import annotations
 
 import pytest
 
-from itool_jax.data.chat import CHATML, COMPACT, chat_template, encode_example, format_for
+from itool_jax.data.chat import CHATML, chat_template, encode_example, encode_prompt, format_for
 from itool_jax.data.example import Example, Message
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.data.toolworld import ToolWorld
@@ -28,14 +28,12 @@ ARGUMENTS = {
 def tokenizer() -> Tokenizer:
     texts = [text for e in ToolWorld(1).examples("medium", 50) for text in (e.messages[-1].content, e.answer)]
     plain = train_bpe(texts, 350, CHATML.special_tokens, CHATML.end_of_turn)
-    return plain.with_templates({"default": chat_template(CHATML) or ""})
+    return plain.with_templates({"default": chat_template(CHATML)})
 
 
-def _conversations() -> list[Example]:
-    names = ("get weather", "a.b/c-d", "n" * 129, 'odd "name"\n')
-    calls = tuple(
-        ToolCall(name, arguments) for name, arguments in zip(names, (ARGUMENTS, {}, {}, {"a": 1}), strict=True)
-    )
+def conversations() -> list[Example]:
+    names = ("a.b/c-d", "n" * 129, 'odd "name"\n', "get (new, unread) mail", "f(1)")
+    calls = (ToolCall("get weather", ARGUMENTS), *(ToolCall(name, {"a": 1}) for name in names))
     said = Message("assistant", write_calls(calls), calls)
     worded = Message("assistant", f"A moment.\n{write_calls(calls)}", calls)
     odd = Tool("odd", ODD, (Parameter("p", {"enum": [ODD]}, False), Parameter("q", {"type": "object"})))
@@ -52,7 +50,7 @@ def _conversations() -> list[Example]:
     return [*made, *cases, *ToolWorld(0).mixture({"easy": 1, "hard": 1}, 60)]
 
 
-@pytest.mark.parametrize("example", _conversations(), ids=lambda example: example.id)
+@pytest.mark.parametrize("example", conversations(), ids=lambda example: example.id)
 def test_the_template_writes_what_the_format_writes(tokenizer, example):
     chat = format_for(tokenizer)
     assert (chat.name, chat.call_style, chat.end_of_turn) == ("template", "python", "<|im_end|>")
@@ -79,7 +77,15 @@ def test_transformers_renders_it_from_what_a_chat_interface_sends(tokenizer, tmp
     call["function"]["arguments"] = '{"city": "Köln"}'
     with pytest.raises(Exception, match="must be an object"):
         theirs.apply_chat_template(messages, tools=TOOLS_JSON, tokenize=False)
+    call["function"]["arguments"] = {"city": float("nan")}
+    with pytest.raises(Exception, match="expected a finite number"):
+        theirs.apply_chat_template(messages, tools=TOOLS_JSON, tokenize=False)
+    with pytest.raises(Exception, match="must be one text"):
+        theirs.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], tokenize=False)
 
 
-def test_compact_has_no_template():
-    assert chat_template(COMPACT) is None
+def test_calls_with_arguments_without_a_name_are_not_lost(tokenizer):
+    calls = (ToolCall("get_weather", {}, ("Köln",)),)
+    turns = (Message("user", "Köln?"), Message("assistant", write_calls(calls), calls), Message("tool", "rain"))
+    example = Example("x", TOOLS, turns, "Rain.")
+    assert encode_prompt(format_for(tokenizer), tokenizer, example) == encode_prompt(CHATML, tokenizer, example)

@@ -14,7 +14,7 @@ import pytest
 from itool_jax import files
 from itool_jax.cli import main
 from itool_jax.config import default_config
-from itool_jax.data.chat import CHATML, encode_example, format_for
+from itool_jax.data.chat import CHATML, COMPACT, ChatFormat, encode_example, format_for
 from itool_jax.data.example import Example, Message
 from itool_jax.data.jsonl import write_examples
 from itool_jax.data.tokenizer import train_bpe
@@ -26,7 +26,7 @@ from itool_jax.rounds import export as export_command
 from itool_jax.rounds.model_card import base_model
 from itool_jax.rounds.run_directory import open_run, read_run
 from itool_jax.rounds.session import Session
-from itool_jax.toolcall import Parameter, Tool, ToolCall, write_calls
+from itool_jax.toolcall import Parameter, Tool, ToolCall, tool_to_json, write_calls
 from tests.report_runs import NASTY, answers
 from tests.test_cli import fails
 
@@ -39,18 +39,18 @@ def example(number: int) -> Example:
     return Example(f"x/{number}", (TOOL,), (Message("user", f"{number} and its double?"),), write_calls(calls), calls)
 
 
-def tokenizer():
-    texts = [text for n in range(40) for text in (CHATML.render_prompt(example(n)), example(n).answer)]
-    plain = train_bpe(texts, 320, (*CHATML.special_tokens, "<|endoftext|>"), CHATML.end_of_turn)
+def tokenizer(chat: ChatFormat = CHATML):
+    texts = [text for n in range(40) for text in (chat.render_prompt(example(n)), example(n).answer)]
+    plain = train_bpe(texts, 280, (*chat.special_tokens, "<|endoftext|>"), chat.end_of_turn)
     toolless = "{% for m in messages %}{{ '<|im_start|>' + m.role + m.content + '<|im_end|>' }}{% endfor %}"
     return plain.with_templates({"default": toolless})
 
 
-def make_run(folder: Path, **changes) -> Path:
-    """A run whose warm-up is done: a base of Hugging Face's form, chatml, LoRA; with scores made up."""
+def make_run(folder: Path, chat: ChatFormat = CHATML, **changes) -> Path:
+    """A run whose warm-up is done: a base of Hugging Face's form, one of our formats, LoRA; with scores made up."""
     if not (folder / "base").exists():
         policy = init_policy(replace(preset("nano"), vocab_size=400), seed=0)
-        own = tokenizer()
+        own = tokenizer(chat)
         export_hf(Loaded(policy, own, (own.end_of_turn_id, own.special_id("<|endoftext|>"))), folder / "base")
         write_examples(folder / "train.jsonl", [example(n) for n in range(16)])
     settings = {
@@ -260,14 +260,44 @@ def test_chat_talks_to_a_policy_of_the_run(run, tmp_path, capsys):
     assert "--workdir" in fails(capsys, "chat", f"--model={run}", "--once=x")
 
 
+def run_code(card: str, folder: Path) -> None:
+    """Runs the code on a card, for a few tokens of the model in `folder`."""
+    code = card.split("```python\n")[1].split("```")[0]
+    assert "path/to/this/folder" in code and "max_new_tokens=256" in code
+    code = code.replace("path/to/this/folder", str(folder)).replace("max_new_tokens=256", "max_new_tokens=8")
+    exec(code, {"tools": [{"type": "function", "function": {"name": "add", "description": "Adds"}}]})
+
+
 @pytest.mark.parametrize("adapter", [(), ("--adapter",)], ids=["merged", "adapter"])
 def test_the_code_on_the_card_runs(run, tmp_path, capsys, adapter):
     pytest.importorskip("torch", reason="torch is the reference here")
     pytest.importorskip("peft" if adapter else "transformers")
     assert main(["export", f"--workdir={run}", f"--out={tmp_path / 'out'}", *adapter]) == 0
-    code = (tmp_path / "out" / "README.md").read_text().split("```python\n")[1].split("```")[0]
-    assert "path/to/this/folder" in code and "max_new_tokens=256" in code
-    code = code.replace("path/to/this/folder", str(tmp_path / "out")).replace("max_new_tokens=256", "max_new_tokens=8")
     capsys.readouterr()
-    exec(code, {"tools": [{"type": "function", "function": {"name": "add", "description": "Adds"}}]})
+    run_code((tmp_path / "out" / "README.md").read_text(), tmp_path / "out")
+    assert capsys.readouterr().out.endswith("\n")
+
+
+def test_a_run_in_compact_has_its_template_too(tmp_path, capsys):
+    pytest.importorskip("torch", reason="torch is the reference here")
+    transformers = pytest.importorskip("transformers")
+    run, out = make_run(tmp_path, COMPACT), tmp_path / "out"
+    assert main(["export", f"--workdir={run}", f"--out={out}"]) == 0
+    theirs = transformers.AutoTokenizer.from_pretrained(out)
+    tools = [{"type": "function", "function": tool_to_json(TOOL)}]
+    with read_run(run) as opened:
+        dialect = Session(opened).dialect
+    assert dialect.chat is COMPACT
+    for number in range(3):
+        messages = [{"role": "user", "content": example(number).messages[0].content}]
+        ids = theirs.apply_chat_template(messages, tools=tools, add_generation_prompt=True, return_dict=False)
+        assert ids == list(dialect.prepare(example(number)).prompt)
+    loaded = load(out)
+    again = format_for(loaded.tokenizer)
+    assert again.name == "template"
+    assert encode_example(again, loaded.tokenizer, example(3)) == encode_example(COMPACT, dialect.tokenizer, example(3))
+    card = (out / "README.md").read_text()
+    assert "`compact`, not one of the base" in card
+    capsys.readouterr()
+    run_code(card, out)
     assert capsys.readouterr().out.endswith("\n")

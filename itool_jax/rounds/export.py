@@ -30,7 +30,7 @@ def command(run: RunDirectory, out: str, checkpoint: str | None, adapter: bool, 
     templates = exported_templates(session.dialect.chat, loaded.tokenizer)
     model = replace(loaded, tokenizer=loaded.tokenizer.with_templates(templates))
     base = base_model(run)
-    card = model_card(session, Exported(name, model.policy.decoder.lora, adapter, dtype, bool(templates)))
+    card = model_card(session, Exported(name, model.policy.decoder.lora, adapter, dtype))
     size = exported_bytes(model, adapter=adapter, dtype=dtype)
     _require_space(target, size)
     what = f"the adapters of {name}" if adapter else name
@@ -45,8 +45,11 @@ def command(run: RunDirectory, out: str, checkpoint: str | None, adapter: bool, 
             card=card,
             on_bytes=lambda count: bar.advance(count / scale),
         )
-    for line in _notes(session, adapter, base.reference, bool(templates)):
-        note(line)
+    if adapter and not base.reference:
+        note(
+            "adapter_config.json names no base: the run started from weights that transformers does not load by name. "
+            "Export them too, with --checkpoint=base, and put the adapter on them."
+        )
 
 
 def _no_adapter(name: str) -> str:
@@ -64,18 +67,3 @@ def _require_space(target: epath.Path, size: int) -> None:
     free = shutil.disk_usage(there).free
     if size > free:
         raise UserError(f"{target}: the weights take {size / 1e9:.1f} GB, its disk has {free / 1e9:.1f} GB free.")
-
-
-def _notes(session: Session, adapter: bool, reference: str, template: bool) -> list[str]:
-    lines = []
-    if not template:
-        lines.append(
-            f"the tokenizer has no chat template: none says in Jinja what the chat format {session.dialect.chat.name} "
-            "writes, so prompts have to be written by itool_jax.data.chat. README.md there shows one."
-        )
-    if adapter and not reference:
-        lines.append(
-            "adapter_config.json names no base: the run started from weights that transformers does not load by name. "
-            "Export them too, with --checkpoint=base, and put the adapter on them."
-        )
-    return lines

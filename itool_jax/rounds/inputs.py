@@ -13,15 +13,16 @@ from itool_jax.data.chat import ChatFormat
 from itool_jax.data.corpus import Corpus
 from itool_jax.data.decontaminate import EvaluationIndex
 from itool_jax.data.difficulty import DIFFICULTIES
-from itool_jax.data.example import Example, is_variant
+from itool_jax.data.example import Example, Message, is_variant
 from itool_jax.data.problems import Problem
 from itool_jax.data.sources import check_names, located, stream_source
 from itool_jax.data.tally import Tally
 from itool_jax.data.toolworld import LargeWorld, Split, ToolSet, ToolWorld
 from itool_jax.errors import UserError
+from itool_jax.toolcall import Tool
 
 UNSEEN_TOOLS = "unseen_tools"
-WITHOUT_DESCRIPTIONS = ("compact",)  # chat formats that show a tool by its signature alone
+_DESCRIBED = Tool("described", "What it is for")
 
 
 def training_examples(config: ConfigDict, tally: Tally | None = None) -> list[Example]:
@@ -96,7 +97,8 @@ def _augmented(config: ConfigDict, examples: Callable[[Tally], Iterator[Example]
 def check_masks(config: ConfigDict, chat: ChatFormat) -> None:
     """Raises UserError where names are to be masked and the chat format shows nothing else to tell tools by."""
     masked = [kind for kind in MASKS if config.data.augment[kind]]
-    if masked and chat.name in WITHOUT_DESCRIPTIONS:
+    example = Example("that tries the chat format", (_DESCRIBED,), (Message("user", "Hello."),), "Hello.")
+    if masked and _DESCRIBED.description not in chat.render_prompt(example):
         raise UserError(
             f"config.data.augment.{masked[0]} takes the names away, and the chat format {chat.name!r} shows no "
             "descriptions to tell by: choose another config.data.chat, or set it to 0."

@@ -13,8 +13,7 @@ from ml_collections import ConfigDict
 
 from itool_jax.config import round_config, round_name
 from itool_jax.config_loading import config_to_json
-from itool_jax.data.chat import CHATML, COMPACT
-from itool_jax.data.example import Example, Message
+from itool_jax.data.chat import OWN_FORMATS
 from itool_jax.data.sources.hub import PREFIX, parse_hub
 from itool_jax.evaluation import report
 from itool_jax.evaluation.report import wording
@@ -25,39 +24,29 @@ from itool_jax.models.presets import FRESH
 from itool_jax.rounds.chain import BASE, DATA, MODEL, OWN_PAIRS, WARMUP
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
-from itool_jax.toolcall import Parameter, Tool
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#!&$])")
 _HERE = "path/to/this/folder"
-_TEMPLATED = (
+_INPUTS = (
     'messages = [{{"role": "user", "content": "Will it rain in Oslo?"}}]',
     "inputs = tokenizer.apply_chat_template(",
     '    messages, tools=tools, {variables}add_generation_prompt=True, return_tensors="pt", return_dict=True',
     ")",
-)
-_WRITTEN = ('inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt", return_token_type_ids=False)',)
-_EXAMPLE = Example(
-    "card",
-    (Tool("get_weather", "Weather of a day", (Parameter("city", {"type": "string"}), Parameter("day", {}, False))),),
-    (Message("user", "Will it rain in Oslo?"),),
-    "",
 )
 
 
 class Exported(NamedTuple):
     """What is exported.
 
-    name      of the policy
-    lora      of its adapters, where it has any; `adapter` says whether they are exported alone
-    dtype     of the weights
-    template  whether a chat template goes with it
+    name   of the policy
+    lora   of its adapters, where it has any; `adapter` says whether they are exported alone
+    dtype  of the weights
     """
 
     name: str
     lora: LoraConfig | None
     adapter: bool
     dtype: str
-    template: bool
 
 
 class BaseModel(NamedTuple):
@@ -133,7 +122,7 @@ def _use(session: Session, exported: Exported) -> str:
         if exported.adapter
         else f'model = AutoModelForCausalLM.from_pretrained("{_HERE}")',
         f'tokenizer = AutoTokenizer.from_pretrained("{_HERE}")',
-        *(line.format(variables=_variables(session)) for line in (_TEMPLATED if exported.template else _WRITTEN)),
+        *(line.format(variables=_variables(session)) for line in _INPUTS),
         'answer = model.generate(**inputs, max_new_tokens=256)[0, inputs["input_ids"].shape[1] :]',
         "print(tokenizer.decode(answer, skip_special_tokens=True))",
     ]
@@ -143,17 +132,14 @@ def _use(session: Session, exported: Exported) -> str:
         told.append(
             "No name stands for the weights that the adapters go on: `itool-jax export --checkpoint=base` writes them."
         )
-    if chat.name == CHATML.name:
-        told.append("The chat template is itool_jax's `chatml`, not that of the base.")
-    if not exported.template:
-        prompt = chat.render_prompt(_EXAMPLE)
-        told.append(f"No chat template writes the format `{chat.name}`. A prompt in it:\n\n```\n{prompt}\n```")
+    if chat.name in OWN_FORMATS:
+        told.append(f"The chat template is itool_jax's `{chat.name}`, not one of the base.")
     return "\n\n".join(told)
 
 
 def _variables(session: Session) -> str:
     """What the run passed to a template beside the conversation, as arguments."""
-    if session.dialect.chat.name in (CHATML.name, COMPACT.name):
+    if session.dialect.chat.name in OWN_FORMATS:
         return ""
     text, data = "".join(session.dialect.tokenizer.templates.values()), session.config.data
     given = f"enable_thinking={bool(data.chat_thinking)}, " if "enable_thinking" in text else ""

@@ -3,7 +3,7 @@
 compact and chatml (own.py) are ours; template (template.py) is the tokenizer's own, as transformers renders it.
 """
 
-from itool_jax.data.chat.choose import chat_format, exported_templates, format_for
+from itool_jax.data.chat.choose import OWN_FORMATS, chat_format, exported_templates, format_for
 from itool_jax.data.chat.format import ChatFormat, Segment, encode_example, encode_prompt, encode_segments
 from itool_jax.data.chat.own import CHATML, CHATML_INSTRUCTION, COMPACT, chat_template
 from itool_jax.data.chat.template import TEMPLATE_DATE, template_format
@@ -12,6 +12,7 @@ __all__ = [
     "CHATML",
     "CHATML_INSTRUCTION",
     "COMPACT",
+    "OWN_FORMATS",
     "TEMPLATE_DATE",
     "ChatFormat",
     "Segment",

@@ -50,8 +50,5 @@ def format_for(tokenizer: Tokenizer, name: str = AUTO, date: str = TEMPLATE_DATE
 
 
 def exported_templates(chat: ChatFormat, tokenizer: Tokenizer) -> Mapping[str, str]:
-    """The chat templates that go with a model that is spoken to in this format; none where Jinja does not write it."""
-    if chat.name == TEMPLATE:
-        return tokenizer.templates
-    own = chat_template(chat)
-    return {"default": own} if own else {}
+    """The chat templates that go with a model that is spoken to in this format, by name."""
+    return tokenizer.templates if chat.name == TEMPLATE else {"default": chat_template(chat)}

@@ -31,13 +31,16 @@ CHATML_INSTRUCTION = (
 )
 
 
-def chat_template(chat: ChatFormat) -> str | None:
-    """The Jinja template that writes one of our own formats elsewhere: chatml's; None for compact, which has none.
+def chat_template(chat: ChatFormat) -> str:
+    """The Jinja template that writes one of our own formats elsewhere: shared.jinja, then that of the format.
 
     It writes what the format writes, for tools whose schemas are JSON Schema without references; words before calls
-    stand on a line of their own. In transformers the name of a special token within a text becomes the token.
+    stand on a line of their own. compact's raises for any other schema. The bounds of toolcall/literals.py do not hold
+    there. In transformers the name of a special token within a text becomes the token, unless it is told to
+    sanitize_control_tokens.
     """
-    return Path(__file__).with_name("chatml.jinja").read_text() if chat is CHATML else None
+    folder = Path(__file__).parent
+    return "".join((folder / f"{name}.jinja").read_text() for name in ("shared", chat.name))
 
 
 def _compact(example: Example, answered: bool) -> Segments:

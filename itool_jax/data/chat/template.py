@@ -164,7 +164,8 @@ class _Template:
             return {"role": message.role, "content": message.content}
         prose = prose_before_calls(message.content, message.calls)
         as_content = turn_text(message.content, message.calls, self.style)
-        if (prose and not self.prose) or (len(message.calls) > 1 and not self.several):
+        positional = any(call.positional for call in message.calls)  # which tool_calls cannot hold
+        if positional or (prose and not self.prose) or (len(message.calls) > 1 and not self.several):
             return {"role": "assistant", "content": as_content}
         functions = [{"name": call.name, "arguments": dict(call.arguments)} for call in message.calls]
         calls = [{"type": "function", "function": function} for function in functions]
