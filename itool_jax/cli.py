@@ -277,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help="a model folder, GGUF file, preset or OWNER/NAME on the hub")
+    parser.add_argument("--model", metavar="NAME", help="a folder, GGUF file, preset or OWNER/NAME on the hub")
     parser.add_argument("--workdir", metavar="RUN", help="a run directory instead, for a policy of it")
     parser.add_argument("--checkpoint", metavar="NAME", help="with --workdir: base, warmup, ... (default: the newest)")
     parser.add_argument("--tools", metavar="FILE", help="JSON with the tools: of OpenAI's form, ToolACE's or BFCL's")

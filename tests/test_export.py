@@ -152,7 +152,8 @@ def test_the_adapter_directory_is_as_peft_writes_it(tmp_path):
     assert (config["r"], config["lora_alpha"], config["use_rslora"]) == (4, 8, False)
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", "owner/name")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("adapter_config.json", "adapter_model.safetensors", "README.md", "tokenizer.json", "tokenizer_config.json")
+        *("adapter_config.json", "adapter_model.safetensors", "README.md"),
+        *("tokenizer.json", "tokenizer_config.json", "generation_config.json"),
     }
 
 

@@ -136,6 +136,11 @@ class Tokenizer:
         (target / _FILE).write_text(self._json)
         (target / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
+    @staticmethod
+    def is_in(folder: epath.Path) -> bool:
+        """Whether the folder holds a tokenizer in transformers' layout, be it one that `load` refuses."""
+        return (folder / _FILE).exists() or (folder / _CONFIG).exists()
+
     @classmethod
     def load(cls, folder: str | os.PathLike[str], end_of_turn: str | None = None) -> Tokenizer:
         """Reads a folder in transformers' layout; `end_of_turn` defaults to the `eos_token` of its config."""

@@ -41,15 +41,15 @@ def export_hf(
     """
     if adapter and model.policy.adapters is None:
         raise UserError("the model has no LoRA adapters, so all its weights were trained: export it without adapter.")
+    ids = _token_ids(model)
     with files.new_folder(export_target(folder)) as new:
         model.tokenizer.save(new)
+        files.write_json(new / GENERATION, {name: value for name, value in ids.items() if value is not None})
         if adapter:
             save_adapters(new, model.policy, base=base, dtype=dtype or ADAPTER_DTYPE)
             on_bytes(exported_bytes(model, adapter=True, dtype=dtype))
         else:
-            ids = _token_ids(model)
             save_hf(new, model.policy, dtype=dtype, shard_bytes=shard_bytes, token_ids=ids, on_bytes=on_bytes)
-            files.write_json(new / GENERATION, {name: value for name, value in ids.items() if value is not None})
         if card:
             files.write_atomic(new / README, card.encode())
 

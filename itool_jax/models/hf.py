@@ -28,6 +28,7 @@ from itool_jax.models.weights import HUGGING_FACE, FileTensor, Index, Read, Shap
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 GENERATION = "generation_config.json"
 SHARD_BYTES = 5 * 10**9
+_JSON_BYTES = 1 << 24  # an index of 100,000 tensors has 9 MB
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")  # old files hold these too
 _HUB_ID = re.compile(r"(?:hub:)?([\w-][\w.-]*/[\w-][\w.-]*)")
@@ -67,18 +68,31 @@ def hub_folder(name: str, files: Sequence[str] = FROM_HUB) -> epath.Path | None:
 
 def hf_config(folder: epath.Path) -> DecoderConfig:
     """Shapes from config.json as transformers 4 and 5 write it; raises UserError for what the decoder cannot be."""
-    return config_from_json(_object(folder / CONFIG), str(folder / CONFIG))
+    return config_from_json(read_object(folder / CONFIG), str(folder / CONFIG))
 
 
 def hf_dtype(folder: epath.Path) -> str:
     """What config.json says the weights are: "bfloat16", "float16", ...; "float32" where it says nothing."""
-    values = _object(folder / CONFIG)
+    values = read_object(folder / CONFIG)
     return str(values.get("dtype") or values.get("torch_dtype") or "float32").removeprefix("torch.")
+
+
+def read_object(path: epath.Path) -> dict[str, Any]:
+    """The object in a JSON file from outside; raises UserError where it holds none, or is too large to be one."""
+    try:
+        if (size := path.stat().length) > _JSON_BYTES:
+            raise ValueError(f"it has {size:,} bytes, expected at most {_JSON_BYTES:,}")
+        value = json.loads(path.read_text())
+        if not isinstance(value, dict):
+            raise ValueError(f"it holds {type(value).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON object: {error}.") from error
+    return value
 
 
 def load_hf(folder: epath.Path, cfg: DecoderConfig, mesh: Mesh | None = None) -> Policy:
     """The policy with the directory's weights in `cfg.dtype`; `cfg` is `hf_config(folder)` but for dtype and remat."""
-    with _tensors(folder) as (found, read):
+    with open_tensors(folder, _weight_files(folder)) as (found, read):
         if cfg.tied and HUGGING_FACE.head in found:
             _check_tied(found, read, folder)
             del found[HUGGING_FACE.head]
@@ -128,11 +142,17 @@ def file_tensors(policy: Policy, dtype: str = "") -> Iterator[FileTensor]:
 
 
 @contextmanager
-def _tensors(folder: epath.Path) -> Iterator[tuple[dict[str, Shape], Read]]:
-    """The shapes of all tensors of the directory, and what reads a part of one."""
+def open_tensors(
+    folder: epath.Path, weight_files: Mapping[str, set[str] | None]
+) -> Iterator[tuple[dict[str, Shape], Read]]:
+    """The shapes of all tensors in safetensors files of a folder, and what reads a part of one.
+
+    weight_files  by name of the file: the tensors that it has to hold, and of which no others are taken; None for all
+    Raises UserError for files that cannot be read, that lack tensors, or that hold other things than floats.
+    """
     with ExitStack() as stack:
         opened: dict[str, Any] = {}
-        for file, names in _weight_files(folder).items():
+        for file, names in weight_files.items():
             path = folder / file
             try:
                 handle = stack.enter_context(safe_open(os.fspath(path), framework="numpy"))
@@ -156,7 +176,7 @@ def _tensors(folder: epath.Path) -> Iterator[tuple[dict[str, Shape], Read]]:
 def _weight_files(folder: epath.Path) -> Mapping[str, set[str] | None]:
     """The files that hold weights, each with the names that the index places there; None where there is no index."""
     if (folder / INDEX).exists():
-        placed = _object(folder / INDEX).get("weight_map")
+        placed = read_object(folder / INDEX).get("weight_map")
         if not isinstance(placed, dict) or not placed or not all(map(_is_plain_name, placed.values())):
             raise UserError(f"{folder / INDEX}: weight_map does not map tensors to safetensors files beside it.")
         missing = sorted({name for name in placed.values() if not (folder / name).exists()})
@@ -189,13 +209,3 @@ def _check_tied(found: Mapping[str, Shape], read: Read, folder: epath.Path) -> N
             f"{folder / CONFIG} says that the head is the embedding (tie_word_embeddings), but {head} is another "
             "matrix: set tie_word_embeddings to false there if the head was trained by itself."
         )
-
-
-def _object(path: epath.Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-        if not isinstance(value, dict):
-            raise ValueError(f"it holds {type(value).__name__}")
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON object: {error}.") from error
-    return value

@@ -93,18 +93,33 @@ def add_adapters(policy: Policy, lora: LoraConfig, seed: int) -> Policy:
     return Policy(Decoder(policy.config, lora), policy.params, {"layers": layers})
 
 
-def merge_adapters(policy: Policy) -> Policy:
-    """The policy with its adapters folded into the weights, W + (alpha / rank) A B; none of them is quantised."""
+def merge_adapters(policy: Policy, *, consume: bool = False) -> Policy:
+    """The policy with its adapters folded into the weights, W + scale A B; none of them is quantised.
+
+    consume  gives up the policy's own kernels, whose memory the sums then take
+    The sums are made in f32 and rounded once, one layer at a time.
+    """
     if policy.adapters is None or policy.decoder.lora is None:
         return policy
     layers, dtype = dict(policy.params["layers"]), policy.params["embedding"].dtype
+    merged = partial(_merged, scale=policy.decoder.lora.scale, dtype=dtype)
     for name in LINEAR:
-        kernel = dense(layers[name]["kernel"])
+        kernel = layers[name]["kernel"]
         if (adapter := policy.adapters["layers"].get(name)) is not None:
-            delta = jax.vmap(lambda a, b: jnp.tensordot(a, b, 1))(adapter["a"], adapter["b"])
-            kernel = kernel + policy.decoder.lora.scale * delta
-        layers[name] = {**layers[name], "kernel": kernel.astype(dtype)}
+            where = getattr(kernel, "sharding", None)
+            fold = jax.jit(merged, out_shardings=where, donate_argnums=(0,) if consume else ())
+            kernel = fold(kernel, adapter["a"], adapter["b"])
+        layers[name] = {**layers[name], "kernel": dense(kernel).astype(dtype)}
     return Policy(Decoder(policy.config), {**policy.params, "layers": layers})
+
+
+def _merged(kernel: PyTree, a: jax.Array, b: jax.Array, scale: float, dtype: np.dtype) -> jax.Array:
+    def one(layer: tuple[PyTree, jax.Array, jax.Array]) -> jax.Array:
+        kernel, a, b = layer
+        delta = jnp.tensordot(a, b, 1, precision=jax.lax.Precision.HIGHEST)  # a TPU would multiply in bfloat16
+        return (dense(kernel).astype(jnp.float32) + scale * delta).astype(dtype)
+
+    return jax.lax.map(one, (kernel, a, b))
 
 
 def adapter_delta(policy: Policy, name: str, layer: int) -> np.ndarray | None:

@@ -140,14 +140,42 @@ def import_params(
     Raises UserError, which names `source` and the tensors, where one is missing, unknown or of another shape.
     """
     wanted = places(cfg, naming)
-    _check({name: place.file_shape for place in wanted for name in place.names}, found, source)
-    params: dict[str, Any] = {}
+    require_tensors(
+        wanted,
+        found,
+        f"the tensors of {source} are not those of a decoder of these sizes",
+        "Expected a plain Llama, Qwen2 or Qwen3 model, as its config says: no experts, no other biases, nothing merged "
+        "or renamed.",
+    )
+    return read_places(wanted, cfg.dtype, read, mesh)
+
+
+def require_tensors(wanted: Iterable[Place], found: Mapping[str, Shape], wrong: str, remedy: str) -> None:
+    """Raises UserError that lists which tensors of a file are missing, unknown or of another shape."""
+    expected = {name: place.file_shape for place in wanted for name in place.names}
+    faults = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unknown": sorted(found.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} is {found[name]}, expected {shape}"
+            for name, shape in expected.items()
+            if name in found and found[name] != shape
+        ],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{len(names)} {kind}: {some_of(names)}" for kind, names in faults.items() if names)
+        raise UserError(f"{wrong}. {listed}. {remedy}")
+
+
+def read_places(wanted: Iterable[Place], dtype: str, read: Read, mesh: Mesh | None = None) -> Any:
+    """A tree of these parameters in `dtype`, laid out over the mesh (without one, on the first device)."""
+    tree: dict[str, Any] = {}
     for place in wanted:
-        at = params
+        at = tree
         for key in place.path[:-1]:
             at = at.setdefault(key, {})
-        at[place.path[-1]] = _placed(place, cfg.dtype, read, mesh)
-    return params
+        at[place.path[-1]] = _placed(place, dtype, read, mesh)
+    return tree
 
 
 class FileTensor(NamedTuple):
@@ -230,25 +258,7 @@ def _joined(shape: Sequence[int], spans: Sequence[tuple[int, int]]) -> slice:
     return slice(spans[0][0] * inner, spans[0][1] * inner)
 
 
-def _check(expected: Mapping[str, Shape], found: Mapping[str, Shape], source: str) -> None:
-    wrong = [
-        f"{name} is {found[name]}, expected {shape}"
-        for name, shape in expected.items()
-        if name in found and found[name] != shape
-    ]
-    faults = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unknown": sorted(found.keys() - expected.keys()),
-        "of another shape": wrong,
-    }
-    if any(faults.values()):
-        listed = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in faults.items() if names)
-        raise UserError(
-            f"the tensors of {source} are not those of a decoder of these sizes. {listed}. Expected a plain Llama, "
-            "Qwen2 or Qwen3 model, as its config says: no experts, no other biases, nothing merged or renamed."
-        )
-
-
-def _some(names: Iterable[str], most: int = 6) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def some_of(names: Iterable[str], between: str = ", ", most: int = 6) -> str:
+    """The first of these names, and how many more there are. What a file calls things may be long, or not for print."""
+    names = [name[:200] if name.isprintable() else ascii(name[:200]) for name in names]
+    return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
