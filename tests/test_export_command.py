@@ -182,7 +182,7 @@ def test_a_policy_without_scores_and_the_base_say_so(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--checkpoint=round_007"], "the policies of this run are base, warmup, round_000"),
+        (["--checkpoint=round_007"], "the policies of this run so far are base, warmup"),
         (["--checkpoint=round_000"], "there is no policy of round_000 yet"),
         (["--checkpoint=base", "--adapter"], "the base has no adapters"),
         (["--dtype=int8"], "float32"),

@@ -106,8 +106,8 @@ def _targets(given: Any, layers: int, where: str) -> tuple[str, ...]:
     if not isinstance(given, list) or not given or not all(isinstance(entry, str) for entry in given):
         found = f"the pattern {_shown(given)}" if isinstance(given, str) else _shown(given)
         raise UserError(
-            f"{where}: {_TARGETS} is {found}, expected a list of names, or {_shown(ALL_LINEAR)}. Write there the names of "
-            f"the modules that have adapters: some of {', '.join(ours)}."
+            f"{where}: {_TARGETS} is {found}, expected a list of names, or {_shown(ALL_LINEAR)}. Write there the "
+            f"names of the modules that have adapters: some of {', '.join(ours)}."
         )
     named: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for name in LINEAR:
