@@ -181,10 +181,15 @@ def _prefill(program: Program, target: Target, jaxpr: Any) -> Parts:
 
 
 def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
-    """Both copies are the TPU compiler's: once a round it lays them out the way that its steps write and read them."""
+    """Both copies are the TPU compiler's: once a round it lays them out the way that its steps write and read them.
+
+    With one KV head on a device the arena lies that way already.
+    """
     s = _Sizes(program, target)
-    kept = {"KV arena, laid out to be written": per_device(program.parts["KV arena"]), **_cast_weights(program, s)}
-    if len(kept) == 1:
+    kept = cast = _cast_weights(program, s)
+    if s.over_tensor(s.cfg.kv_heads) > 1:
+        kept = {"KV arena, laid out to be written": per_device(program.parts["KV arena"]), **cast}
+    if not cast:
         layers = program.policy.params["layers"]
         kept["q, k, v, laid out to be read"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
     return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.tokens)}
