@@ -292,7 +292,7 @@ def test_parameters_of_a_real_model_are_counted(capsys):
         == 0
     )
     (batch,) = json.loads(capsys.readouterr().out)["stages"]["score"]
-    assert batch["estimate"]["arguments"]["parameters"] == 4 * 7_615_616_512  # as the model's card says
+    assert batch["estimate"]["arguments"]["parameters"] == 2 * 7_615_616_512  # as the card says
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
     With one KV head on a device the arena lies that way already.
     """
     s = _Sizes(program, target)
-    kept = cast = _cast_weights(program, s)
+    cast = _cast_weights(program, s)
+    kept = dict(cast)
     if s.over_tensor(s.cfg.kv_heads) > 1:
         kept = {"KV arena, laid out to be written": per_device(program.parts["KV arena"]), **cast}
     if not cast:
