@@ -263,8 +263,8 @@ def test_what_else_a_stage_holds_counts():
     policy = made["scored batch"].policy
     sampler = made["decoded tokens"]
     trained = per_device(policy.params)
-    assert per_device(made["SFT step"].beside["the base and the stage's start"]) == 2 * trained
-    copies = per_device(sampler.beside["the stage's policy"])
+    assert per_device(made["SFT step"].beside["base and stage's first model"]) == 2 * trained
+    copies = per_device(sampler.beside["model as trained"])
     assert 0 < copies < trained  # norms lie alike in both layouts and are not copied
     assert per_device(sampler.policy.params) > trained
 
@@ -301,6 +301,7 @@ def test_parameters_of_a_real_model_are_counted(capsys):
         ((), "either --devices=N --hbm=GiB or --topology"),
         (("--devices=8",), "--devices=8 needs --hbm=GiB too"),
         (("--devices=8", "--hbm=16", "--topology=v5e:4x4"), "give one of the two"),
+        (("--devices=0", "--hbm=16"), "argument --devices: expected a whole number from 1, found '0'"),
         (("--devices=8", "--hbm=-1"), "expected a number above 0, found '-1'"),
         (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "mesh of data=2 x fsdp=1 x tensor=3 needs 6 devices"),
         (("--devices=8", "--hbm=16"), "rows is 2, but rows lie over 8 devices"),

@@ -24,9 +24,9 @@ Row = tuple[str, Callable[[ProgramPlan], str]]
 
 def show(plan: Plan, advices: Advices, console: Console) -> None:
     """Prints a table for each stage, a column for each of its programs, and what to change where one does not fit."""
-    sizes = ", ".join(f"{axis} {size}" for axis, size in plan.target.mesh.shape.items())
+    sizes = " x ".join(f"{axis} {size}" for axis, size in plan.target.mesh.shape.items())
     verdict = "everything fits" if plan.fits else "NOT everything fits"
-    _say(console, f"{plan.target.name}, mesh {sizes}; {_gib(plan.target.hbm)} GiB each: {verdict}", "bold")
+    _say(console, f"{plan.target.name} of {_gib(plan.target.hbm)} GiB, mesh {sizes}: {verdict}", "bold")
     for line in plan.assumptions:
         _say(console, f"  {line}", "dim")
     for name, programs in plan.stages.items():
@@ -90,11 +90,11 @@ def _byte_rows(programs: Programs) -> list[Row]:
 
     rows = [row("arguments", name, name) for name in names("arguments")]
     rows += [row("kept", name, name) for name in names("kept")]
-    rows += [row("working", name, f"at work: {name}") for name in names("working")]
-    rows.append(("peak by shapes (largest work)", lambda program: _gib(program.estimate.peak)))
+    rows += [row("working", name, f"temporary: {name}") for name in names("working")]
+    rows.append(("peak by shapes", lambda program: _gib(program.estimate.peak)))
     if any(program.compiled for program in programs):
         rows.append(("peak by the TPU compiler", _compiled(lambda compiled: _gib(compiled.peak))))
-    return rows + [row("beside", name, f"beside it: {name}") for name in names("beside")]
+    return rows + [row("beside", name, f"also held: {name}") for name in names("beside")]
 
 
 def _verdict_rows(target: Target) -> list[Row]:

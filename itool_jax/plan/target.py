@@ -76,7 +76,7 @@ def devices_target(cfg: ConfigDict, devices: int, hbm: float) -> Target:
     """So many devices of `hbm` GiB under `config.mesh`; raises UserError where they do not make that mesh."""
     sizes = mesh_sizes(cfg.data, cfg.fsdp, cfg.tensor, devices)
     mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-    return Target(f"{devices} devices of {hbm:g} GiB", mesh, round(hbm * GIB), None, packed_bytes)
+    return Target(devices_in_words(devices), mesh, round(hbm * GIB), None, packed_bytes)
 
 
 def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target:
@@ -96,6 +96,10 @@ def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target
     mesh = make_mesh(cfg.data, cfg.fsdp, cfg.tensor, devices)
     size = hbm if hbm is not None else chip.hbm if chip else 0.0
     return Target(f"{topology} ({len(devices)} x {devices[0].device_kind})", mesh, round(size * GIB), chip, tiled_bytes)
+
+
+def devices_in_words(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"
 
 
 def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
