@@ -29,11 +29,15 @@ def plan(
         raise UserError(f"--devices={devices} needs --hbm=GiB too, the memory of each.")
     settings = load_config(config, overrides)
     jax.config.update("jax_platforms", "cpu")
+    from itool_jax.plan.abstract import require_own_weights
     from itool_jax.plan.advice import advise
+    from itool_jax.plan.layout import require_layout
     from itool_jax.plan.plan import make_plan
     from itool_jax.plan.show import show, to_json
-    from itool_jax.plan.target import devices_target, topology_target
+    from itool_jax.plan.target import devices_target, topology_devices, topology_target
 
+    require_own_weights(settings.model)
+    require_layout(settings, devices or len(topology_devices(str(topology))), stage)
     if topology is not None:
         target = topology_target(settings.mesh, topology, hbm)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 from dataclasses import replace
@@ -16,13 +17,14 @@ from itool_jax.errors import UserError
 from itool_jax.models.config import LoraConfig
 from itool_jax.models.policy import add_adapters, init_policy
 from itool_jax.models.presets import PRESETS
-from itool_jax.parallel.mesh import make_mesh, shard
+from itool_jax.parallel.mesh import AXES, make_mesh, shard
 from itool_jax.plan import plan as plans
 from itool_jax.plan.abstract import abstract_policy, per_device
 from itool_jax.plan.advice import advise
 from itool_jax.plan.compiler import Compiled, OutOfMemory
 from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.hlo import Collective, ProgramText
+from itool_jax.plan.layout import require_layout
 from itool_jax.plan.memory import estimate, live
 from itool_jax.plan.plan import make_plan
 from itool_jax.plan.programs import lengths, stage_programs
@@ -49,6 +51,18 @@ def small_config(**model):
     config.warmup.update(rows=B, row_tokens=S, accumulate=A)
     config.round.search.update(answer_tokens=16, arena_tokens=32, trees=8)
     config.round.prefer.update(rows=B, row_tokens=S)
+    return config
+
+
+def changed(config, settings):
+    """The config with these keys set, to values or to flags' texts."""
+    config = config.copy_and_resolve_references()
+    for key, value in settings.items():
+        group, _, leaf = key.removeprefix("--config.").rpartition(".")
+        with config.unlocked():
+            functools.reduce(lambda part, name: part[name], group.split("."), config)[leaf] = (
+                int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else value
+            )
     return config
 
 
@@ -241,10 +255,7 @@ def test_advice_fits_and_is_gentle():
     first = advise(config, replace(target, hbm=needs - 1), "sft", None)[0]
     assert first.fits and first.needs < needs
     assert first.settings == {"warmup.rows": 4, "warmup.accumulate": 4}
-    changed = small_config(remat="full")
-    with changed.unlocked():
-        changed.update_from_flattened_dict(first.settings)
-    assert make_plan(changed, target, only=("sft",)).stages["sft"][0].needs == first.needs
+    assert make_plan(changed(config, first.settings), target, only=("sft",)).stages["sft"][0].needs == first.needs
     (last,) = advise(config, replace(target, hbm=needs // 16), "sft", None)
     assert last.needs < first.needs and last.fits == (last.needs <= needs // 16)
     assert last.devices >= 8 and {"warmup.rows", "warmup.row_tokens"} <= set(last.settings)
@@ -303,8 +314,13 @@ def test_parameters_of_a_real_model_are_counted(capsys):
         (("--devices=8", "--hbm=16", "--topology=v5e:4x4"), "give one of the two"),
         (("--devices=0", "--hbm=16"), "argument --devices: expected a whole number from 1, found '0'"),
         (("--devices=8", "--hbm=-1"), "expected a number above 0, found '-1'"),
-        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "mesh of data=2 x fsdp=1 x tensor=3 needs 6 devices"),
-        (("--devices=8", "--hbm=16"), "rows is 2, but rows lie over 8 devices"),
+        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "tensor 3, which 8 devices cannot make"),
+        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "would do: --config.mesh.tensor=4; or --config.mesh."),
+        (("--devices=1", "--hbm=16", "--config.mesh.tensor=2"), "This would do: --config.mesh.tensor=1"),
+        (("--devices=8", "--hbm=16"), "config.warmup.rows is 2, config.round.search.trees is 4, config.round.prefer.r"),
+        (("--devices=8", "--hbm=16"), "--config.round.prefer.rows=8; or --config.mesh.tensor=4; or"),
+        (("--devices=4", "--hbm=16", "--stage=search", "--config.round.search.trees=6"), "trees is 6, but rows and"),
+        (("--devices=1", "--hbm=16", "--config.model.preset=tiny"), "weights in smollm2_135m are of another model"),
         (("--devices=1", "--hbm=16", "--prompt-tokens=9000"), "longer than the model's context of 8192"),
         (("--devices=1", "--hbm=16", "--stage=warmup"), "invalid choice: 'warmup'"),
     ],
@@ -312,6 +328,29 @@ def test_parameters_of_a_real_model_are_counted(capsys):
 def test_what_cannot_be_planned_is_said(more, message, capsys):
     assert main(arguments(*more)) == 2
     assert message in capsys.readouterr().err
+
+
+def test_every_setting_that_would_do_does():
+    """Also where the mesh leaves two sizes open, and where a round has its own rows."""
+    for mesh in ((-1, 1, 3), (-1, -1, 2), (3, 1, 1), (2, 2, 2)):
+        config = small_config()
+        config.mesh.update(zip(AXES, mesh, strict=True))
+        with config.unlocked():
+            config.round_overrides.round_000 = {"prefer": {"rows": 6}}
+        with pytest.raises(UserError, match="would do: ") as raised:
+            require_layout(config, 8)
+        for choice in str(raised.value).partition("would do: ")[2].split("; or "):
+            require_layout(changed(config, dict(flag.split("=") for flag in choice.split())), 8)
+
+
+def test_the_checkpoint_is_of_the_model_that_is_planned(capsys):
+    """As in a run; but no name on the hub is looked up."""
+    config = "configs/quickstart.py"
+    more = ("--devices=1", "--hbm=16", "--stage=score")
+    assert main(arguments(*more, config=config)) == 0
+    assert main(arguments(*more, "--config.model.preset=nano", config=config)) == 2
+    assert "the weights in checkpoints/tiny_base are of another model: vocab_size" in capsys.readouterr().err
+    assert main(arguments(*more, "--config.model.checkpoint=owner/name", config=config)) == 0
 
 
 def test_a_topology_needs_the_compiler(monkeypatch):

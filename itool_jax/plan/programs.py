@@ -117,8 +117,12 @@ def stage_programs(
         "search": lambda: _search(config, policy, mesh, data),
         "prefer": lambda: [_prefer(config, policy, mesh)],
     }
-    names = [name for name in STAGES if config.rounds or name == "sft"]
-    return {name: made[name]() for name in names if not only or name in only}
+    return {name: made[name]() for name in stages_of(config) if not only or name in only}
+
+
+def stages_of(config: ConfigDict) -> list[str]:
+    """The stages that a run of this config has."""
+    return [name for name in STAGES if config.rounds or name == "sft"]
 
 
 def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Program:

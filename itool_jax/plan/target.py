@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 import os
@@ -86,7 +87,7 @@ def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target
     Raises UserError without the extra `tpu`, for a name that its compiler does not know, and where the devices do not
     make the mesh.
     """
-    devices = _topology_devices(topology)
+    devices = topology_devices(topology)
     chip = CHIPS.get(devices[0].device_kind)
     if chip is None and hbm is None:
         raise UserError(
@@ -133,12 +134,18 @@ def _power_of_two(size: int) -> int:
     return 1 << max(size - 1, 0).bit_length()
 
 
-def _topology_devices(topology: str) -> list[Any]:
+def topology_devices(topology: str) -> list[Any]:
+    """The places of a topology; raises UserError without the extra `tpu` and where its compiler knows no such name."""
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
             f"--topology={topology} needs the TPU compiler, which is not installed: install itool-jax with the extra "
             "'tpu', or give --devices=N --hbm=GiB for a plan from shapes alone."
         )
+    return _described(topology)
+
+
+@functools.cache
+def _described(topology: str) -> list[Any]:
     for name, value in _COMPILER_ONLY.items():
         os.environ.setdefault(name, value)
     from jax.experimental import topologies
