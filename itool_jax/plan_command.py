@@ -44,10 +44,9 @@ def plan(
         assert devices is not None and hbm is not None
         target = devices_target(settings.mesh, devices, hbm)
     made = make_plan(settings, target, prompt_tokens, stage)
-    short = [name for name, of in made.stages.items() if not all(program.fits(target.hbm) for program in of)]
-    advices = {name: advise(settings, target, name, prompt_tokens) for name in short}
+    advice = None if made.fits else advise(settings, made, prompt_tokens)
     if json:
-        print(json_lines.dumps(to_json(made, advices), indent=1))
+        print(json_lines.dumps(to_json(made, advice), indent=1))
     else:
-        show(made, advices, Console())
+        show(made, advice, Console())
     return 0 if made.fits else 1
