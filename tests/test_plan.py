@@ -432,7 +432,7 @@ def test_every_setting_that_would_do_does():
     """Also where the mesh leaves two sizes open, and where a round has its own rows."""
     for mesh in ((-1, 1, 3), (-1, -1, 2), (3, 1, 1), (2, 2, 2)):
         config = small_config()
-        config.mesh.update(zip(AXES, mesh, strict=True))
+        config.mesh.update(dict(zip(AXES, mesh, strict=True)))
         with config.unlocked():
             config.round_overrides.round_000 = {"prefer": {"rows": 6}}
         with pytest.raises(UserError, match="would do: ") as raised:
