@@ -293,7 +293,7 @@ def _add_chat(parser: argparse.ArgumentParser) -> None:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE[:MODE]", required=True, help="the config that the run will have")
-    parser.add_argument("--devices", type=_count, metavar="N", help="plan from shapes for so many devices")
+    parser.add_argument("--devices", type=_positive, metavar="N", help="plan from shapes for so many devices")
     parser.add_argument("--hbm", type=_above_zero, metavar="GIB", help="memory of a device (a topology knows its own)")
     parser.add_argument(
         "--topology",
@@ -302,7 +302,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--prompt-tokens",
-        type=_count,
+        type=_positive,
         metavar="N",
         help="the longest prompt (default: what a row of the warm-up holds beside an answer)",
     )

@@ -29,21 +29,24 @@ def plan(
         raise UserError(f"--devices={devices} needs --hbm=GiB too, the memory of each.")
     settings = load_config(config, overrides)
     jax.config.update("jax_platforms", "cpu")
+    from itool_jax.plan.abstract import require_own_weights
     from itool_jax.plan.advice import advise
+    from itool_jax.plan.layout import require_layout
     from itool_jax.plan.plan import make_plan
     from itool_jax.plan.show import show, to_json
-    from itool_jax.plan.target import devices_target, topology_target
+    from itool_jax.plan.target import devices_target, topology_devices, topology_target
 
+    require_own_weights(settings.model)
+    require_layout(settings, devices or len(topology_devices(str(topology))), stage)
     if topology is not None:
         target = topology_target(settings.mesh, topology, hbm)
     else:
         assert devices is not None and hbm is not None
         target = devices_target(settings.mesh, devices, hbm)
     made = make_plan(settings, target, prompt_tokens, stage)
-    short = [name for name, of in made.stages.items() if not all(program.fits(target.hbm) for program in of)]
-    advices = {name: advise(settings, target, name, prompt_tokens) for name in short}
+    advice = None if made.fits else advise(settings, made, prompt_tokens)
     if json:
-        print(json_lines.dumps(to_json(made, advices), indent=1))
+        print(json_lines.dumps(to_json(made, advice), indent=1))
     else:
-        show(made, advices, Console())
+        show(made, advice, Console())
     return 0 if made.fits else 1

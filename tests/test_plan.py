@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import io
 import json
 from dataclasses import replace
 
 import jax
 import pytest
+from rich.console import Console
 
 from itool_jax.cli import main
 from itool_jax.config import default_config
-from itool_jax.config_loading import load_config
+from itool_jax.config_loading import flatten, load_config
 from itool_jax.errors import UserError
 from itool_jax.models.config import LoraConfig
 from itool_jax.models.policy import add_adapters, init_policy
 from itool_jax.models.presets import PRESETS
-from itool_jax.parallel.mesh import make_mesh, shard
+from itool_jax.parallel.mesh import AXES, make_mesh, shard
 from itool_jax.plan import plan as plans
 from itool_jax.plan.abstract import abstract_policy, per_device
-from itool_jax.plan.advice import advise
+from itool_jax.plan.advice import Advice, advise
 from itool_jax.plan.compiler import Compiled, OutOfMemory
 from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.hlo import Collective, ProgramText
+from itool_jax.plan.layout import require_layout
 from itool_jax.plan.memory import estimate, live
-from itool_jax.plan.plan import make_plan
+from itool_jax.plan.plan import Plan, make_plan
 from itool_jax.plan.programs import lengths, stage_programs
+from itool_jax.plan.show import show
 from itool_jax.plan.target import GIB, devices_target, tiled_bytes, topology_target
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
 from itool_jax.training.step import OptimizerConfig, init_state, make_optimizer
@@ -49,6 +54,18 @@ def small_config(**model):
     config.warmup.update(rows=B, row_tokens=S, accumulate=A)
     config.round.search.update(answer_tokens=16, arena_tokens=32, trees=8)
     config.round.prefer.update(rows=B, row_tokens=S)
+    return config
+
+
+def changed(config, settings):
+    """The config with these keys set, to values or to flags' texts."""
+    config = config.copy_and_resolve_references()
+    for key, value in settings.items():
+        group, _, leaf = key.removeprefix("--config.").rpartition(".")
+        with config.unlocked():
+            functools.reduce(lambda part, name: part[name], group.split("."), config)[leaf] = (
+                int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else value
+            )
     return config
 
 
@@ -233,29 +250,98 @@ def test_a_program_that_the_compiler_refuses_does_not_fit(monkeypatch):
     assert not made.fits and made.stages["score"][0].compiled is refusal
 
 
-def test_advice_fits_and_is_gentle():
-    """Fewer rows at a time change nothing of the training; at last, many things together and more devices."""
+def planned(config, devices=8, hbm=16.0, only=()):
+    return make_plan(config, devices_target(config.mesh, devices, hbm), only=only)
+
+
+def needs_of(plan):
+    return {
+        name: max(program.estimate.peak + sum(program.estimate.beside.values()) for program in of)
+        for name, of in plan.stages.items()
+    }
+
+
+def advised(config, devices=8, hbm=16.0, only=()):
+    """Advice, checked: the config with it needs what it says, in every stage, and it sets nothing anew."""
+    plan = planned(config, devices, hbm, only)
+    advice = advise(config, plan)
+    other = changed(config, advice.settings)
+    again = planned(other, advice.devices, hbm, only)
+    assert needs_of(again) == advice.needs and again.fits == advice.fits
+    own = flatten(config)
+    assert not [key for key, value in advice.settings.items() if own[key] == value]
+    return advice
+
+
+def test_advice_is_gentle():
+    """Fewer rows at a time change nothing of the training."""
     config = small_config(remat="full")
-    target = devices_target(config.mesh, 8, 1.0)
-    needs = make_plan(config, target, only=("sft",)).stages["sft"][0].needs
-    first = advise(config, replace(target, hbm=needs - 1), "sft", None)[0]
-    assert first.fits and first.needs < needs
-    assert first.settings == {"warmup.rows": 4, "warmup.accumulate": 4}
-    changed = small_config(remat="full")
-    with changed.unlocked():
-        changed.update_from_flattened_dict(first.settings)
-    assert make_plan(changed, target, only=("sft",)).stages["sft"][0].needs == first.needs
-    (last,) = advise(config, replace(target, hbm=needs // 16), "sft", None)
-    assert last.needs < first.needs and last.fits == (last.needs <= needs // 16)
-    assert last.devices >= 8 and {"warmup.rows", "warmup.row_tokens"} <= set(last.settings)
+    needs = needs_of(planned(config, only=("sft",)))["sft"]
+    advice = advised(config, 8, (needs - 1) / GIB, ("sft",))
+    assert advice.fits and not advice.changes_method and advice.devices == 8
+    assert advice.keeps_results == {"warmup.rows": 4, "warmup.accumulate": 4}
+
+
+def test_advice_is_one_for_all_stages():
+    """A mesh that helps the search must not break the training."""
+    config = load_config("configs/llama3_1_8b.py")
+    advice = advised(config, 16, 4.0)
+    assert advice.fits and not advice.changes_method and advice.devices == 16
+    assert set(advice.needs) == {"sft", "score", "search", "prefer"}
+    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 8
+
+
+def test_the_method_changes_only_where_nothing_else_will_do():
+    """References are scored in rows of preference training, self-evaluation in rows that no setting makes fewer."""
+    config = load_config("configs/smollm2_135m.py")
+    advice = advised(config, 1, 1.0)
+    assert advice.fits and advice.devices == 1
+    assert advice.changes_method == {"round.search.self_eval_weight": 0.0, "model.dtype": "bfloat16"}
+    assert advice.keeps_results["round.prefer.rows"] == 1 and advice.keeps_results["round.search.trees"] == 2
+
+
+def test_a_rounds_own_keys_are_those_that_are_advised():
+    config = small_config(remat="full")
+    with config.unlocked():
+        config.round_overrides.round_000 = {"prefer": {"rows": 16}}
+    needs = needs_of(planned(config, only=("prefer",)))["prefer"]
+    advice = advised(config, 8, (needs - 1) / GIB, ("prefer",))
+    assert advice.keeps_results == {"round_overrides.round_000.prefer.rows": 8, "round.prefer.accumulate": 2}
 
 
 def test_what_nothing_else_helps_needs_more_devices(monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", PRESETS["smollm2_1_7b"])
-    config = small_config(remat="full", dtype="bfloat16", lora_rank=16)
-    target = devices_target(config.mesh, 8, 0.5)
-    (advice,) = advise(config, target, "sft", None)
-    assert advice.fits and advice.devices in (16, 32) and advice.needs <= target.hbm
+    config = small_config(remat="full", dtype="bfloat16", lora_rank=16, quantize="nf4")
+    advice = advised(config, 8, 0.11, ("sft",))
+    assert advice.fits and advice.devices in (16, 32, 64) and not advice.changes_method
+
+
+def test_where_nothing_helps_the_least_is_told():
+    config = small_config(remat="none")
+    advice = advised(config, 8, 1e-5, ("sft",))
+    assert not advice.fits and advice.devices == 8
+    assert advice.needs["sft"] < needs_of(planned(config, only=("sft",)))["sft"] / 4
+    assert advice.settings["warmup.rows"] < B and advice.changes_method["model.quantize"] == "nf4"
+
+
+def test_more_devices_than_rows_are_no_advice(monkeypatch):
+    """One row a step lies over one device, and three heads over no two."""
+    monkeypatch.setitem(PRESETS, "nano", replace(CFG, heads=3, kv_heads=3))
+    config = small_config()
+    config.mesh.update(data=1, fsdp=1, tensor=1)
+    config.warmup.update(rows=1, accumulate=1)
+    assert advised(config, 1, 1e-5, ("sft",)).devices == 1
+
+
+def test_the_compilers_word_goes_before_the_estimate(monkeypatch):
+    """What it refuses although the shapes would fit needs settings that need less by the shapes too."""
+    config = small_config()
+    target = replace(devices_target(config.mesh, 8, 16.0), mesh=make_mesh(2, 2, 2))
+    refusal = OutOfMemory(32 * GIB, "Ran out of memory")
+    monkeypatch.setattr(plans, "compile_program", lambda traced, target: refusal)
+    plan = make_plan(config, target, only=("sft",))
+    advice = advise(config, plan)
+    assert advice.settings and advice.fits and advice.needs["sft"] <= needs_of(plan)["sft"] / 2
 
 
 def test_what_else_a_stage_holds_counts():
@@ -263,8 +349,8 @@ def test_what_else_a_stage_holds_counts():
     policy = made["scored batch"].policy
     sampler = made["decoded tokens"]
     trained = per_device(policy.params)
-    assert per_device(made["SFT step"].beside["the base and the stage's start"]) == 2 * trained
-    copies = per_device(sampler.beside["the stage's policy"])
+    assert per_device(made["SFT step"].beside["base and stage's first model"]) == 2 * trained
+    copies = per_device(sampler.beside["model as trained"])
     assert 0 < copies < trained  # norms lie alike in both layouts and are not copied
     assert per_device(sampler.policy.params) > trained
 
@@ -282,7 +368,30 @@ def test_the_command_says_what_does_not_fit(capsys):
     (step,) = found["stages"]["sft"]
     assert not step["fits"] and step["needs"] > found["hbm"] and step["compiled"] is None
     assert step["flops"]["total"] == step["flops"]["linear"] + step["flops"]["attention"]
-    assert found["advice"]["sft"]
+    advice = found["advice"]
+    assert set(advice) == {"keeps_results", "changes_method", "devices", "needs", "fits"}
+    assert advice["fits"] == (advice["needs"]["sft"] <= found["hbm"]) and set(advice["needs"]) == {"sft"}
+
+
+def test_advice_in_words():
+    target = devices_target(small_config().mesh, 8, 16.0)
+    plan = Plan(target, {}, ["search"], [])
+
+    def words(plan, keeps, changes, devices, fits):
+        out = io.StringIO()
+        show(plan, Advice(keeps, changes, devices, {"sft": GIB}, fits), Console(file=out, width=200))
+        return out.getvalue()
+
+    rows, lora = {"warmup.rows": 4, "warmup.accumulate": 2}, {"model.lora_rank": 16}
+    text = words(plan, rows, {}, 8, True)
+    assert "  keeps the results: --config.warmup.rows=4 --config.warmup.accumulate=2\n" in text
+    assert "changes the method:" not in text and "sft 1.00" in text
+    assert "tried on the stages above alone" in text and "those of search too" in text
+    text = words(replace(plan, left_out=[]), rows, lora, 8, True)
+    assert "are not enough" in text and "  changes the method: --config.model.lora_rank=16\n" in text
+    assert "stages above alone" not in text
+    assert "fits on 8 devices. On 32 devices this fits:\n  the config as it is" in words(plan, {}, {}, 32, True)
+    assert "8 devices or up to 16 times as many. On 8 devices this needs least" in words(plan, rows, lora, 8, False)
 
 
 def test_parameters_of_a_real_model_are_counted(capsys):
@@ -301,9 +410,15 @@ def test_parameters_of_a_real_model_are_counted(capsys):
         ((), "either --devices=N --hbm=GiB or --topology"),
         (("--devices=8",), "--devices=8 needs --hbm=GiB too"),
         (("--devices=8", "--hbm=16", "--topology=v5e:4x4"), "give one of the two"),
+        (("--devices=0", "--hbm=16"), "argument --devices: expected a whole number from 1, found '0'"),
         (("--devices=8", "--hbm=-1"), "expected a number above 0, found '-1'"),
-        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "mesh of data=2 x fsdp=1 x tensor=3 needs 6 devices"),
-        (("--devices=8", "--hbm=16"), "rows is 2, but rows lie over 8 devices"),
+        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "tensor 3, which 8 devices cannot make"),
+        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "would do: --config.mesh.tensor=4; or --config.mesh."),
+        (("--devices=1", "--hbm=16", "--config.mesh.tensor=2"), "This would do: --config.mesh.tensor=1"),
+        (("--devices=8", "--hbm=16"), "config.warmup.rows is 2, config.round.search.trees is 4, config.round.prefer.r"),
+        (("--devices=8", "--hbm=16"), "--config.round.prefer.rows=8; or --config.mesh.tensor=4; or"),
+        (("--devices=4", "--hbm=16", "--stage=search", "--config.round.search.trees=6"), "trees is 6, but rows and"),
+        (("--devices=1", "--hbm=16", "--config.model.preset=tiny"), "weights in smollm2_135m are of another model"),
         (("--devices=1", "--hbm=16", "--prompt-tokens=9000"), "longer than the model's context of 8192"),
         (("--devices=1", "--hbm=16", "--stage=warmup"), "invalid choice: 'warmup'"),
     ],
@@ -311,6 +426,29 @@ def test_parameters_of_a_real_model_are_counted(capsys):
 def test_what_cannot_be_planned_is_said(more, message, capsys):
     assert main(arguments(*more)) == 2
     assert message in capsys.readouterr().err
+
+
+def test_every_setting_that_would_do_does():
+    """Also where the mesh leaves two sizes open, and where a round has its own rows."""
+    for mesh in ((-1, 1, 3), (-1, -1, 2), (3, 1, 1), (2, 2, 2)):
+        config = small_config()
+        config.mesh.update(dict(zip(AXES, mesh, strict=True)))
+        with config.unlocked():
+            config.round_overrides.round_000 = {"prefer": {"rows": 6}}
+        with pytest.raises(UserError, match="would do: ") as raised:
+            require_layout(config, 8)
+        for choice in str(raised.value).partition("would do: ")[2].split("; or "):
+            require_layout(changed(config, dict(flag.split("=") for flag in choice.split())), 8)
+
+
+def test_the_checkpoint_is_of_the_model_that_is_planned(capsys):
+    """As in a run; but no name on the hub is looked up."""
+    config = "configs/quickstart.py"
+    more = ("--devices=1", "--hbm=16", "--stage=score")
+    assert main(arguments(*more, config=config)) == 0
+    assert main(arguments(*more, "--config.model.preset=nano", config=config)) == 2
+    assert "the weights in checkpoints/tiny_base are of another model: vocab_size" in capsys.readouterr().err
+    assert main(arguments(*more, "--config.model.checkpoint=owner/name", config=config)) == 0
 
 
 def test_a_topology_needs_the_compiler(monkeypatch):

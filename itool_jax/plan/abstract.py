@@ -8,11 +8,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
+from itool_jax.models.config import require_same_model
+from itool_jax.models.loading import shape_of
 from itool_jax.models.policy import Policy, init_policy
+from itool_jax.models.presets import PRESETS
 from itool_jax.models.quantize import quantize_params
 from itool_jax.parallel.mesh import AXES, BATCH, AnyMesh, shardings
 from itool_jax.plan.target import packed_bytes
@@ -31,6 +35,15 @@ def abstract_policy(config: ConfigDict) -> Policy:
         return configured(config, policy)
 
     return jax.eval_shape(make)
+
+
+def require_own_weights(cfg: ConfigDict) -> None:
+    """Raises UserError, as a run would, where `config.model.checkpoint` holds another model than the config asks for.
+
+    Names on the hub are not looked up.
+    """
+    if cfg.checkpoint in PRESETS or (cfg.checkpoint and epath.Path(cfg.checkpoint).exists()):
+        require_same_model(shape_of(cfg.checkpoint), base_shape(cfg), cfg.checkpoint)
 
 
 def vocabulary(config: ConfigDict) -> int:

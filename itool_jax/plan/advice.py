@@ -1,119 +1,234 @@
-"""What to change where a stage does not fit: settings that are tried on the estimate, each with what it would need."""
+"""What to change where a plan does not fit: settings for all of its stages together, tried on the estimate.
+
+A knob is some keys with their values in order, from the config's own to those that need least. Where a mesh fits with
+every knob at its last value, each in turn gets the first value with which all still fits, the dearest knobs first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
-from itool_jax.config import round_config
-from itool_jax.config_loading import flatten
-from itool_jax.errors import UserError
 from itool_jax.parallel.mesh import AXES
-from itool_jax.plan.plan import make_plan
-from itool_jax.plan.target import Target
+from itool_jax.plan.compiler import OutOfMemory
+from itool_jax.plan.layout import DIVIDED, Settings, Sizes, mesh_settings, meshes, path_of, value_of
+from itool_jax.plan.plan import Plan, ProgramPlan, make_plan
 from itool_jax.rounds.base_model import base_shape
 
-_SHOWN = 4
-_GROUPS = {"sft": "warmup", "score": "warmup", "search": "round.search", "prefer": "round.prefer"}
-Settings = Mapping[str, Any]
+MORE = (2, 4, 8, 16)  # times as many devices
+# Which of the keys below a stage's programs depend on.
+_READ = {
+    "sft": ("model.", "warmup."),
+    "score": ("model.", "warmup."),
+    "search": ("model.", "warmup.row_tokens", "round."),
+    "prefer": ("model.", "round.prefer."),
+}
+Knob = Sequence[Settings]
+Needs = Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Settings of the config, and the bytes that a device would need for the stage with them on so many devices."""
+    """Settings that are to be taken together, and what a device needs with them.
 
-    settings: Settings
-    devices: int
-    needs: int
-    fits: bool
-
-    def __str__(self) -> str:
-        chosen = " ".join(f"--config.{key}={value}" for key, value in self.settings.items())
-        return f"{chosen} on {self.devices} devices"
-
-
-def advise(config: ConfigDict, target: Target, stage: str, prompt: int | None) -> list[Advice]:
-    """Changes that make a stage fit by the estimate: single ones, else several together, else more devices.
-
-    The gentlest come first. Where nothing helps, what helps most.
+    keeps_results   say how much is done at once and where: results are the same up to rounding
+    changes_method  say what is trained and how
+    devices         how many there have to be
+    needs           bytes on each device, by stage
     """
 
-    def tried(settings: Settings) -> Advice | None:
-        try:
-            return _tried(config, target, stage, prompt, settings)
-        except UserError:  # rows, trees or devices that do not divide, prompts longer than rows: no advice
-            return None
+    keeps_results: Settings
+    changes_method: Settings
+    devices: int
+    needs: Needs
+    fits: bool
 
-    singles = [advice for settings in _changes(config, target, stage) if (advice := tried(settings))]
-    if fitting := [advice for advice in singles if advice.fits]:
-        return fitting[:_SHOWN]
-    best = tried({})
-    for single in singles:
-        if best is not None and not best.fits:
-            both = tried({**best.settings, **single.settings})
-            best = both if both and both.needs < best.needs else best
-    for times in (2, 4, 8, 16):
-        if best is not None and not best.fits:
-            more = tried({**best.settings, **_on_more(config, target, stage, times)})
-            best = more if more and more.needs < best.needs else best
-    return [best] if best is not None else []
+    @property
+    def settings(self) -> Settings:
+        return {**self.keeps_results, **self.changes_method}
 
 
-def _on_more(config: ConfigDict, target: Target, stage: str, times: int) -> Settings:
-    """Parameters over so many times as many devices, with as few rows or trees on each as there can be."""
-    shape, cfg = target.mesh.shape, _settings_of(config, stage)
-    divisor = times * shape["data"] * shape["fsdp"]
-    mesh = {"mesh.data": 1, "mesh.fsdp": divisor, "mesh.tensor": shape["tensor"]}
-    if stage == "search":
-        return {**mesh, f"{_GROUPS[stage]}.trees": -(-cfg.trees // divisor) * divisor}
-    accumulate = max(cfg.rows * cfg.accumulate // divisor, 1)
-    return {**mesh, f"{_GROUPS[stage]}.rows": divisor, f"{_GROUPS[stage]}.accumulate": accumulate}
+def advise(config: ConfigDict, plan: Plan, prompt: int | None = None) -> Advice:
+    """What makes all stages of a plan fit that does not; where nothing does, what needs least on the plan's devices.
+
+    First come settings that keep the results, then those that change the method, then more devices.
+    """
+    trials, devices = _Trials(config, plan, prompt), plan.target.mesh.size
+    kept = trials.best(devices, method=False)
+    if kept and kept.fits:
+        return kept
+    least = trials.best(devices, method=True)
+    assert least, "the plan's own mesh can be tried"
+    more = (trials.best(devices * times, method) for method in (False, True) for times in MORE)
+    return least if least.fits else next((advice for advice in more if advice and advice.fits), least)
 
 
-def _settings_of(config: ConfigDict, stage: str) -> ConfigDict:
-    return round_config(config, 0)[stage] if _GROUPS[stage].startswith("round.") else config.warmup
+class _Trials:
+    """Plans of changed configs for the stages of a plan, each made once."""
+
+    def __init__(self, config: ConfigDict, plan: Plan, prompt: int | None):
+        self._config, self._target, self._prompt = config, plan.target, prompt
+        self._stages, self._limit = tuple(plan.stages), _limit(plan)
+        self._made: dict[tuple, int] = {}
+
+    def best(self, devices: int, method: bool) -> Advice | None:
+        """On so many devices, the first mesh that fits, else the one that exceeds the memory least.
+
+        None where the rows of a step lie over no mesh of them.
+        """
+        found: list[Advice] = []
+        for sizes in self._meshes(devices):
+            keeping = keeping_knobs(self._config, self._stages, sizes)
+            changing = method_knobs(self._config, self._stages, self._prompt) if method else []
+            if keeping is None:
+                continue
+            settings = self._solved(sizes, [*changing, *keeping])
+            keys = {key for knob in changing for value in knob for key in value}
+            changes = {key: value for key, value in settings.items() if key in keys}
+            keeps = {key: value for key, value in settings.items() if key not in keys}
+            found.append(self._advice(sizes, keeps, changes))
+            if found[-1].fits:
+                return found[-1]
+        return min(found, key=lambda advice: self._excess(advice.needs), default=None)
+
+    def _solved(self, sizes: Sizes, knobs: Sequence[Knob]) -> Settings:
+        excess = lambda chosen: self._excess(self._needs(sizes, _together(chosen)))
+        chosen = [knob[-1] for knob in knobs]
+        for place, knob in enumerate(knobs):
+            if excess(chosen):  # one value need not be better than another: accumulation has gradients twice
+                with_own = [*chosen[:place], knob[0], *chosen[place + 1 :]]
+                chosen = min(chosen, with_own, key=excess)
+        if not excess(chosen):
+            for place, knob in enumerate(knobs):
+                tried = ([*chosen[:place], value, *chosen[place + 1 :]] for value in knob)
+                chosen = next((other for other in tried if not excess(other)), chosen)
+        return _together(chosen)
+
+    def _advice(self, sizes: Sizes, keeps: Settings, changes: Settings) -> Advice:
+        needs = self._needs(sizes, {**keeps, **changes})
+        same_mesh = sizes == tuple(self._target.mesh.shape[axis] for axis in AXES)
+        mesh = {} if same_mesh else mesh_settings(self._config, sizes)
+        named = lambda settings: {path_of(self._config, key): value for key, value in settings.items()}
+        devices = sizes[0] * sizes[1] * sizes[2]
+        return Advice({**mesh, **named(keeps)}, named(changes), devices, needs, not self._excess(needs))
+
+    def _meshes(self, devices: int) -> Iterator[Sizes]:
+        """The plan's own first, then those with parameters over all devices, near its `tensor` first, wider before."""
+        shape, heads = self._target.mesh.shape, base_shape(self._config.model).heads
+        own, tensor = tuple(shape[axis] for axis in AXES), shape["tensor"]
+        if devices == self._target.mesh.size:
+            yield own
+        others = [sizes for sizes in meshes(devices) if sizes[0] == 1 and (heads % sizes[2] == 0 or sizes[2] == tensor)]
+        for sizes in sorted(others, key=lambda sizes: (sizes[2] < tensor, abs(sizes[2] - tensor))):
+            if sizes != own:
+                yield sizes
+
+    def _excess(self, needs: Needs) -> int:
+        """Bytes that the stages lack, all together."""
+        return sum(max(need - self._limit, 0) for need in needs.values())
+
+    def _needs(self, sizes: Sizes, settings: Settings) -> Needs:
+        return {stage: self._of_stage(stage, sizes, settings) for stage in self._stages}
+
+    def _of_stage(self, stage: str, sizes: Sizes, settings: Settings) -> int:
+        read = {key: value for key, value in settings.items() if key.startswith(_READ[stage])}
+        key = (stage, sizes, *sorted(read.items()))
+        if key not in self._made:
+            changed = self._config.copy_and_resolve_references()
+            with changed.unlocked():
+                changed.update_from_flattened_dict({path_of(changed, name): value for name, value in read.items()})
+            mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+            made = make_plan(changed, replace(self._target, mesh=mesh), self._prompt, (stage,))
+            self._made[key] = max(_by_shapes(program) for program in made.stages[stage])
+        return self._made[key]
 
 
-def _tried(config: ConfigDict, target: Target, stage: str, prompt: int | None, settings: Settings) -> Advice:
-    changed = config.copy_and_resolve_references()
-    with changed.unlocked():
-        changed.update_from_flattened_dict(dict(settings))
-    cfg, shape = changed.mesh, target.mesh.shape
-    sizes = tuple(cfg[axis] if f"mesh.{axis}" in settings else shape[axis] for axis in AXES)
-    mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-    programs = make_plan(changed, replace(target, mesh=mesh), prompt, (stage,)).stages[stage]
-    needs = max(program.needs for program in programs)
-    return Advice(settings, mesh.size, needs, needs <= target.hbm)
+def keeping_knobs(config: ConfigDict, stages: Collection[str], sizes: Sizes) -> list[Knob] | None:
+    """What leaves the results as they are on a mesh, the dearest first; None where rows cannot lie over it."""
+    divisor = sizes[0] * sizes[1]
+    knobs = []
+    if base_shape(config.model).remat != "full" and {"sft", "prefer"} & set(stages):
+        knobs.append([{}, {"model.remat": "full"}])
+    for group, owner, other in (("round.prefer", "prefer", "search"), ("warmup", "sft", "score")):
+        if owner in stages or other in stages:
+            knobs.append(_rows(config, group, divisor if owner in stages else 1))
+    if "search" in stages:
+        knobs.append(_trees(config, divisor))
+    return knobs if all(knobs) else None
 
 
-def _changes(config: ConfigDict, target: Target, stage: str) -> Iterator[Settings]:
-    """Changes that could lower what a stage needs, from those that leave the training as it is to those that do not."""
-    shape, model = target.mesh.shape, config.model
-    divisor, names = shape["data"] * shape["fsdp"], flatten(config)
-    group, cfg = _GROUPS[stage], _settings_of(config, stage)
-    if stage != "search" and cfg.rows > divisor:
-        yield {f"{group}.rows": divisor, f"{group}.accumulate": cfg.accumulate * cfg.rows // divisor}
-    if stage in ("sft", "prefer") and base_shape(model).remat != "full":
-        yield {"model.remat": "full"}
-    if shape["data"] > 1:
-        yield {"mesh.data": 1, "mesh.fsdp": divisor}
-    for tensor in (2 * shape["tensor"], 4 * shape["tensor"]):
-        if divisor % (tensor // shape["tensor"]) == 0:
-            yield {"mesh.data": 1, "mesh.fsdp": divisor * shape["tensor"] // tensor, "mesh.tensor": tensor}
-    if stage == "search":
-        if cfg.trees // 2 >= divisor:
-            yield {"round.search.trees": cfg.trees // 2 // divisor * divisor}
-        if cfg.self_eval_weight:
-            yield {"round.search.self_eval_weight": 0.0}
+def _rows(config: ConfigDict, group: str, divisor: int) -> Knob:
+    """Fewer rows at a time, as many in a step."""
+    rows, accumulate = (value_of(config, f"{group}.{name}") for name in ("rows", "accumulate"))
+    total = rows * accumulate
+    sizes = [size for size in range(max(rows, divisor), 0, -1) if total % size == 0 and size % divisor == 0]
+    made = {size: {f"{group}.rows": size, f"{group}.accumulate": total // size} for size in sizes}
+    return [{} if size == rows else settings for size, settings in made.items()]
+
+
+def _trees(config: ConfigDict, divisor: int) -> Knob:
+    own = value_of(config, DIVIDED["search"])
+    sizes = [-(-own // divisor) * divisor]
+    while sizes[-1] > divisor:
+        sizes.append(sizes[-1] // 2 // divisor * divisor)
+    return [{} if size == own else {DIVIDED["search"]: size} for size in sizes]
+
+
+def method_knobs(config: ConfigDict, stages: Collection[str], prompt: int | None = None) -> list[Knob]:
+    """What changes the method, the dearest first; rows that still hold an answer with a prompt, if that is given."""
+    model, knobs = config.model, [_weights(config.model)]
+    arena, answer = (value_of(config, f"round.search.{name}") for name in ("arena_tokens", "answer_tokens"))
+    for group, users in (("warmup", {"sft", "score"}), ("round.prefer", {"search", "prefer"})):
+        half = value_of(config, f"{group}.row_tokens") // 2
+        if users & set(stages) and half >= (prompt or answer) + answer:
+            knobs.append([{}, {f"{group}.row_tokens": half}])
+    if "search" in stages:
+        if arena >= 4 * answer:
+            knobs.append([{}, {"round.search.arena_tokens": arena // 2}])
+        if value_of(config, "round.search.self_eval_weight"):
+            knobs.append([{}, {"round.search.self_eval_weight": 0.0}])
     if model.dtype == "float32":
-        yield {"model.dtype": "bfloat16"}
-    if names.get("model.param_dtype") == "float32" and not model.lora_rank:
-        yield {"model.param_dtype": "bfloat16"}
-    if stage != "search":
-        yield {f"{group}.row_tokens": cfg.row_tokens // 2}
+        knobs.append([{}, {"model.dtype": "bfloat16"}])
+    return [knob for knob in knobs if len(knob) > 1]
+
+
+def _weights(model: ConfigDict) -> Knob:
+    """All weights as they are, then in bfloat16, then adapters alone, then on a quantised base."""
+    knob: list[Settings] = [{}]
+    lora: dict[str, Any] = {}
     if not model.lora_rank:
-        yield {"model.lora_rank": 16, "model.dtype": "bfloat16"}
+        lora = {"model.lora_rank": 16}
+        if model.param_dtype == "float32":
+            knob.append({"model.param_dtype": "bfloat16"})
+        else:
+            lora["model.param_dtype"] = "float32"
+        knob.append(lora)
+    kinds = ("int8", "nf4")
+    left = kinds[kinds.index(model.quantize) + 1 :] if model.quantize else kinds
+    return [*knob, *({**lora, "model.quantize": kind} for kind in left)]
+
+
+def _together(chosen: Sequence[Settings]) -> Settings:
+    return {key: value for settings in chosen for key, value in settings.items()}
+
+
+def _limit(plan: Plan) -> int:
+    """Bytes that the estimate may come to: fewer than there are where the compiler says more than the estimate did."""
+    hbm = plan.target.hbm
+    short = [program for of in plan.stages.values() for program in of if not program.fits(hbm)]
+    return min([hbm, *(hbm * _by_shapes(program) // _found(program, hbm) for program in short)])
+
+
+def _by_shapes(program: ProgramPlan) -> int:
+    return program.estimate.peak + sum(program.estimate.beside.values())
+
+
+def _found(program: ProgramPlan, hbm: int) -> int:
+    """What a program that does not fit was found to need."""
+    if isinstance(program.compiled, OutOfMemory):
+        return max(program.compiled.used or 0, hbm) + sum(program.estimate.beside.values()) + 1
+    return program.needs

@@ -173,7 +173,7 @@ def _prefill(program: Program, target: Target, jaxpr: Any) -> Parts:
     s.columns = s.tokens  # the prompt is read before it is written into the arena
     cfg = s.cfg
     cache = 2 * cfg.layers * s.rows * s.tokens * s.over_tensor(cfg.kv_heads) * cfg.head_dim * s.itemsize
-    kept = {"keys and values of the prompts": cache, **_cast_weights(program, s)}
+    kept = {"KV of the prompts": cache, **_cast_weights(program, s)}
     return kept, {
         "attention": s.scores + s.probabilities + s.heads + 2 * s.stream,
         "feed-forward": 3 * s.ffn + 2 * s.stream,
@@ -189,10 +189,10 @@ def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
     cast = _cast_weights(program, s)
     kept = dict(cast)
     if s.over_tensor(s.cfg.kv_heads) > 1:
-        kept = {"KV arena, laid out to be written": per_device(program.parts["KV arena"]), **cast}
+        kept = {"second copy of the KV arena": per_device(program.parts["KV arena"]), **cast}
     if not cast:
         layers = program.policy.params["layers"]
-        kept["q, k, v, laid out to be read"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
+        kept["second copy of q, k, v"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
     return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.tokens)}
 
 
@@ -206,7 +206,7 @@ def _cast_weights(program: Program, s: _Sizes) -> dict[str, int]:
 def _move(program: Program, target: Target, jaxpr: Any) -> Parts:
     """Keys and values move layer by layer, and are then no more than twice there."""
     arena = program.parts["KV arena"]
-    return {}, {"a layer's keys and values in their new order": 2 * per_device(arena) // arena.k.shape[0]}
+    return {}, {"KV of a layer": 2 * per_device(arena) // arena.k.shape[0]}
 
 
 def _saved(program: Program, target: Target, jaxpr: Any) -> int:

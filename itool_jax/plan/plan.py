@@ -11,7 +11,7 @@ from itool_jax.plan.abstract import abstract_policy, vocabulary
 from itool_jax.plan.compiler import Compiled, OutOfMemory, compile_program
 from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.memory import Estimate, estimate, live
-from itool_jax.plan.programs import Lengths, Program, lengths, stage_programs
+from itool_jax.plan.programs import Lengths, Program, lengths, stage_programs, stages_of
 from itool_jax.plan.target import Target
 from itool_jax.progress import note
 
@@ -49,10 +49,15 @@ Stages = Mapping[str, Sequence[ProgramPlan]]
 
 @dataclass(frozen=True)
 class Plan:
-    """Stages in the order of a run. `assumptions` are what the figures take for granted, in words."""
+    """Stages in the order of a run.
+
+    left_out     stages of the run that were not asked for
+    assumptions  what the figures take for granted, in words
+    """
 
     target: Target
     stages: Stages
+    left_out: Sequence[str]
     assumptions: Sequence[str]
 
     @property
@@ -68,7 +73,8 @@ def make_plan(config: ConfigDict, target: Target, prompt: int | None = None, onl
     data = lengths(config, prompt)
     made = stage_programs(config, abstract_policy(config), target.mesh, data, only)
     stages = {name: [_planned(program, target) for program in programs] for name, programs in made.items()}
-    return Plan(target, stages, _assumptions(config, data, prompt is None))
+    left_out = [name for name in stages_of(config) if name not in stages]
+    return Plan(target, stages, left_out, _assumptions(config, data, prompt is None))
 
 
 def _planned(program: Program, target: Target) -> ProgramPlan:

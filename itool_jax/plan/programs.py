@@ -117,8 +117,12 @@ def stage_programs(
         "search": lambda: _search(config, policy, mesh, data),
         "prefer": lambda: [_prefer(config, policy, mesh)],
     }
-    names = [name for name in STAGES if config.rounds or name == "sft"]
-    return {name: made[name]() for name in names if not only or name in only}
+    return {name: made[name]() for name in stages_of(config) if not only or name in only}
+
+
+def stages_of(config: ConfigDict) -> list[str]:
+    """The stages that a run of this config has."""
+    return [name for name in STAGES if config.rounds or name == "sft"]
 
 
 def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Program:
@@ -160,7 +164,7 @@ def _step(
     return Program(
         name, "train", make_train_step(objective, optimizer, state), (state, frozen, batch), policy, parts,
         Passes(cfg.rows, cfg.row_tokens, cfg.row_tokens),
-        beside={"the base and the stage's start": (policy.trainable, policy.trainable)},
+        beside={"base and stage's first model": (policy.trainable, policy.trainable)},
         mesh=mesh, repeated=cfg.accumulate,
     )  # fmt: skip
 
@@ -179,7 +183,7 @@ def _forward(
     forest = rows(forest, mesh)
     return Program(
         name, "forward", score_forest, (policy, forest), policy, {"parameters": policy, "batch": forest},
-        Passes(count, tokens, tokens), {"the base": policy.trainable, **beside}, mesh=mesh,
+        Passes(count, tokens, tokens), {"base model": policy.trainable, **beside}, mesh=mesh,
     )  # fmt: skip
 
 
@@ -195,13 +199,13 @@ def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) ->
     start = laid_out_policy(policy, mesh)
     weights = laid_out_policy(policy, mesh, WEIGHTS)
     programs = _sampling(
-        sampler, weights, mesh, data, {"the stage's policy": _apart(start, weights), "the base": start.trainable}
+        sampler, weights, mesh, data, {"model as trained": _apart(start, weights), "base model": start.trainable}
     )
     if cfg.self_eval_weight:
         below = data.answer + cfg.self_eval_orderings * _OPTIONS
         tokens = bucket(data.prompt + data.answer + _QUESTION + cfg.samples * below)
         tree = _chain(tokens, Lengths(tokens - 1, 1))
-        held = {"the sampler's": (_apart(weights, start), programs[0].parts["KV arena"])}
+        held = {"sampler's copy and KV arena": (_apart(weights, start), programs[0].parts["KV arena"])}
         programs.append(_forward("self-evaluation", tree, tokens, MOST_ROWS, start, mesh, held))
     tree = _chain(round.prefer.row_tokens, data)
     return [*programs, _forward("references", tree, round.prefer.row_tokens, round.prefer.rows, start, mesh, {})]
@@ -221,7 +225,7 @@ def _sampling(
         moves = kind == "move"
         args = (arena, *others) if moves else (policy, arena, *others)
         parts = {"KV arena": arena, "slots": others} | ({} if moves else {"parameters": policy})
-        more = {"the sampler's": policy} if moves else {}
+        more = {"sampler's copy": policy} if moves else {}
         return Program(name, kind, function, args, policy, parts, passes, {**beside, **more}, static=static)
 
     lengths = rows(np.zeros(cfg.trees, np.int32), mesh)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,22 +11,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from itool_jax.plan.advice import Advice
+from itool_jax.plan.advice import MORE, Advice
 from itool_jax.plan.compiler import Compiled, OutOfMemory
+from itool_jax.plan.layout import as_flags
 from itool_jax.plan.plan import Plan, ProgramPlan
-from itool_jax.plan.target import GIB, Target
+from itool_jax.plan.target import GIB, Target, devices_in_words
 
 TITLES = {"sft": "Warm-up SFT", "score": "Score", "search": "Search", "prefer": "Preference training"}
-Advices = Mapping[str, Sequence[Advice]]
 Programs = Sequence[ProgramPlan]
 Row = tuple[str, Callable[[ProgramPlan], str]]
 
 
-def show(plan: Plan, advices: Advices, console: Console) -> None:
-    """Prints a table for each stage, a column for each of its programs, and what to change where one does not fit."""
-    sizes = ", ".join(f"{axis} {size}" for axis, size in plan.target.mesh.shape.items())
+def show(plan: Plan, advice: Advice | None, console: Console) -> None:
+    """Prints a table for each stage, a column for each of its programs, and then what to change."""
+    sizes = " x ".join(f"{axis} {size}" for axis, size in plan.target.mesh.shape.items())
     verdict = "everything fits" if plan.fits else "NOT everything fits"
-    _say(console, f"{plan.target.name}, mesh {sizes}; {_gib(plan.target.hbm)} GiB each: {verdict}", "bold")
+    _say(console, f"{plan.target.name} of {_gib(plan.target.hbm)} GiB, mesh {sizes}: {verdict}", "bold")
     for line in plan.assumptions:
         _say(console, f"  {line}", "dim")
     for name, programs in plan.stages.items():
@@ -34,12 +34,36 @@ def show(plan: Plan, advices: Advices, console: Console) -> None:
         for program in programs:
             if isinstance(program.compiled, OutOfMemory):
                 _say(console, f"{program.name}: the TPU compiler refuses it. {program.compiled.message}", "red")
-        for advice in advices.get(name, ()):
-            outcome = "fits" if advice.fits else "is still too much, the best found"
-            _say(console, f"  {advice}: {_gib(advice.needs)} GiB a device, which {outcome}")
+    if advice is not None:
+        heading, *lines = _advice(plan, advice)
+        _say(console, heading, "bold")
+        for line in lines:
+            _say(console, f"  {line}")
 
 
-def to_json(plan: Plan, advices: Advices) -> dict[str, Any]:
+def _advice(plan: Plan, advice: Advice) -> Iterator[str]:
+    here, there = devices_in_words(plan.target.mesh.size), devices_in_words(advice.devices)
+    if not advice.fits:
+        yield f"Nothing that was tried fits, on {here} or up to {MORE[-1]} times as many. On {here} this needs least:"
+    elif advice.devices != plan.target.mesh.size:
+        yield f"Nothing that was tried fits on {here}. On {there} this fits:"
+    elif advice.changes_method:
+        yield "Settings that keep the results as they are are not enough. With others, that change the method, it fits:"
+    else:
+        yield "It fits with settings that keep the results as they are:"
+    if advice.keeps_results:
+        yield f"keeps the results: {as_flags(advice.keeps_results)}"
+    if advice.changes_method:
+        yield f"changes the method: {as_flags(advice.changes_method)}"
+    if not advice.settings:
+        yield "the config as it is"
+    yield "GiB on each device then: " + ", ".join(f"{name} {_gib(need)}" for name, need in advice.needs.items())
+    if plan.left_out:
+        others = ", ".join(plan.left_out)
+        yield f"(tried on the stages above alone; config.model and config.mesh are those of {others} too)"
+
+
+def to_json(plan: Plan, advice: Advice | None) -> dict[str, Any]:
     """Sizes in bytes on each device, times in seconds, FLOPs over all devices."""
     return {
         "target": plan.target.name,
@@ -48,7 +72,7 @@ def to_json(plan: Plan, advices: Advices) -> dict[str, Any]:
         "fits": plan.fits,
         "assumptions": list(plan.assumptions),
         "stages": {name: [_program_json(program, plan.target) for program in of] for name, of in plan.stages.items()},
-        "advice": {name: [asdict(advice) for advice in of] for name, of in advices.items()},
+        "advice": asdict(advice) if advice else None,
     }
 
 
@@ -90,11 +114,11 @@ def _byte_rows(programs: Programs) -> list[Row]:
 
     rows = [row("arguments", name, name) for name in names("arguments")]
     rows += [row("kept", name, name) for name in names("kept")]
-    rows += [row("working", name, f"at work: {name}") for name in names("working")]
-    rows.append(("peak by shapes (largest work)", lambda program: _gib(program.estimate.peak)))
+    rows += [row("working", name, f"temporary: {name}") for name in names("working")]
+    rows.append(("peak by shapes", lambda program: _gib(program.estimate.peak)))
     if any(program.compiled for program in programs):
         rows.append(("peak by the TPU compiler", _compiled(lambda compiled: _gib(compiled.peak))))
-    return rows + [row("beside", name, f"beside it: {name}") for name in names("beside")]
+    return rows + [row("beside", name, f"also held: {name}") for name in names("beside")]
 
 
 def _verdict_rows(target: Target) -> list[Row]:

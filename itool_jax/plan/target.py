@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 import os
@@ -76,7 +77,7 @@ def devices_target(cfg: ConfigDict, devices: int, hbm: float) -> Target:
     """So many devices of `hbm` GiB under `config.mesh`; raises UserError where they do not make that mesh."""
     sizes = mesh_sizes(cfg.data, cfg.fsdp, cfg.tensor, devices)
     mesh = AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-    return Target(f"{devices} devices of {hbm:g} GiB", mesh, round(hbm * GIB), None, packed_bytes)
+    return Target(devices_in_words(devices), mesh, round(hbm * GIB), None, packed_bytes)
 
 
 def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target:
@@ -86,7 +87,7 @@ def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target
     Raises UserError without the extra `tpu`, for a name that its compiler does not know, and where the devices do not
     make the mesh.
     """
-    devices = _topology_devices(topology)
+    devices = topology_devices(topology)
     chip = CHIPS.get(devices[0].device_kind)
     if chip is None and hbm is None:
         raise UserError(
@@ -96,6 +97,10 @@ def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target
     mesh = make_mesh(cfg.data, cfg.fsdp, cfg.tensor, devices)
     size = hbm if hbm is not None else chip.hbm if chip else 0.0
     return Target(f"{topology} ({len(devices)} x {devices[0].device_kind})", mesh, round(size * GIB), chip, tiled_bytes)
+
+
+def devices_in_words(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"
 
 
 def packed_bytes(shape: tuple[int, ...], bits: int) -> int:
@@ -129,12 +134,18 @@ def _power_of_two(size: int) -> int:
     return 1 << max(size - 1, 0).bit_length()
 
 
-def _topology_devices(topology: str) -> list[Any]:
+def topology_devices(topology: str) -> list[Any]:
+    """The places of a topology; raises UserError without the extra `tpu` and where its compiler knows no such name."""
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
             f"--topology={topology} needs the TPU compiler, which is not installed: install itool-jax with the extra "
             "'tpu', or give --devices=N --hbm=GiB for a plan from shapes alone."
         )
+    return _described(topology)
+
+
+@functools.cache
+def _described(topology: str) -> list[Any]:
     for name, value in _COMPILER_ONLY.items():
         os.environ.setdefault(name, value)
     from jax.experimental import topologies
