@@ -118,7 +118,7 @@ def _model() -> ConfigDict:
     return ConfigDict(
         {
             "preset": "",  # shapes: a name in itool_jax.models.presets; "" is the checkpoint's own, tiny without one
-            "checkpoint": "",  # weights to start from (a GGUF file, a checkpoint folder); "" starts from nothing
+            "checkpoint": "",  # weights to start from: a folder, a GGUF file, adapters to merge; "" starts from nothing
             "tokenizer": "",  # a tokenizer folder or GGUF file; "" is the checkpoint's own, or one trained on the data
             "vocab_size": 768,  # size of a tokenizer trained on the data
             "dtype": "float32",  # of activations, and of the base under adapters; losses and moments are float32

@@ -19,8 +19,8 @@ from itool_jax.data.example import Example, is_variant
 from itool_jax.data.store import TOKENIZER
 from itool_jax.data.tokenizer import Tokenizer, train_bpe
 from itool_jax.models.config import DecoderConfig, LoraConfig
-from itool_jax.models.loading import load, load_tokenizer, shape_of
-from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy
+from itool_jax.models.loading import base_of, load, load_tokenizer, shape_of
+from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters
 from itool_jax.models.presets import FRESH, preset
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -29,14 +29,16 @@ _TOKENIZER_EXAMPLES = 4000
 
 
 def base_inputs(config: ConfigDict) -> dict[str, str]:
-    """Digests of all that `write_base` reads but the data: the model's settings, its checkpoint, its tokenizer."""
+    """Digests of all that `write_base` reads but the data: the model's settings, its checkpoint, its tokenizer.
+
+    Beside a folder of adapters that is also the base of theirs. What the hub has stands for itself by its name.
+    """
     cfg = config.model
     inputs = {"settings": digest_of({"model": config_to_json(cfg), "chat": config.data.chat, "seed": config.seed})}
-    for name in ("checkpoint", "tokenizer"):
-        if cfg[name] and epath.Path(cfg[name]).exists():
-            inputs[name] = digest_file(cfg[name])
-        elif cfg[name]:
-            inputs[name] = cfg[name]
+    base = base_of(cfg.checkpoint) if cfg.checkpoint and epath.Path(cfg.checkpoint).exists() else ""
+    for name, source in (("checkpoint", cfg.checkpoint), ("base", base), ("tokenizer", cfg.tokenizer)):
+        if source:
+            inputs[name] = digest_file(source) if epath.Path(source).exists() else source
     return inputs
 
 
@@ -60,13 +62,14 @@ def in_dtype(policy: Policy, dtype: str) -> Policy:
 def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Path, mesh: Mesh) -> Mapping[str, Any]:
     """Writes tokenizer and weights below `folder`: from a checkpoint, or a fresh model and a tokenizer of the data.
 
-    The weights have the dtype that the run uses them in; no process holds more of them than its devices do.
+    The weights have the dtype that the run uses them in; no process holds more of them than its devices do. Adapters
+    of a checkpoint are merged into its weights, so that a run starts from whole weights whatever it trains itself.
     """
     cfg = config.model
     shape = base_shape(cfg)
     if cfg.checkpoint:
         loaded = load(cfg.checkpoint, expected=shape, tokenizer=cfg.tokenizer, mesh=mesh)
-        policy, tokenizer, stops = loaded.policy, loaded.tokenizer, loaded.stop_tokens
+        policy, tokenizer, stops = merge_adapters(loaded.policy, consume=True), loaded.tokenizer, loaded.stop_tokens
     else:
         tokenizer = tokenizer_of(config, examples)
         policy = init_policy(replace(shape, vocab_size=tokenizer.vocab_size), config.seed, mesh)
@@ -75,7 +78,8 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
     tokenizer.save(folder / "tokenizer")
     save_policy(folder / "base", policy)
     counts = {"parameters": count_parameters(policy.params), "vocabulary": tokenizer.vocab_size}
-    return {**counts, "stop_tokens": stops}
+    base = base_of(cfg.checkpoint) if cfg.checkpoint else ""
+    return {**counts, "stop_tokens": stops} | ({"adapters_on": base} if base else {})
 
 
 def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Policy, Tokenizer]:

@@ -61,13 +61,17 @@ def base_model(run: RunDirectory) -> BaseModel:
     cfg = run.config.model
     if not cfg.checkpoint:
         return BaseModel(f"Random weights of the shapes {_text(cfg.preset or FRESH)}", "", "")
-    was_local = run.stages[MODEL].inputs.get("checkpoint") != cfg.checkpoint
+    record = run.stages[MODEL]
+    on = record.summary.get("adapters_on", "")
+    merged = f", LoRA adapters merged into {_text(on)}" if on else ""
+    was_local = record.inputs.get("checkpoint") != cfg.checkpoint
     if name := "" if was_local else hub_name(cfg.checkpoint):
-        return BaseModel(f"[{_text(name)}](https://huggingface.co/{name})", name, name)
+        return BaseModel(f"[{_text(name)}](https://huggingface.co/{name}){merged}", name, "" if merged else name)
     if origin := PACKAGED_FROM.get(cfg.checkpoint, ""):
         title = f"{_text(cfg.checkpoint)}, a quantised copy of [{origin}](https://huggingface.co/{origin})"
         return BaseModel(title, origin, "")
-    return BaseModel(_text(cfg.checkpoint), "", cfg.checkpoint if is_hf(epath.Path(cfg.checkpoint)) else "")
+    loads = not merged and is_hf(epath.Path(cfg.checkpoint))
+    return BaseModel(f"{_text(cfg.checkpoint)}{merged}", "", cfg.checkpoint if loads else "")
 
 
 def model_card(session: Session, exported: Exported) -> str:
