@@ -288,7 +288,7 @@ def test_advice_is_one_for_all_stages():
     advice = advised(config, 16, 4.0)
     assert advice.fits and not advice.changes_method and advice.devices == 16
     assert set(advice.needs) == {"sft", "score", "search", "prefer"}
-    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 8
+    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 16
 
 
 def test_the_method_changes_only_where_nothing_else_will_do():
@@ -321,7 +321,7 @@ def test_where_nothing_helps_the_least_is_told():
     advice = advised(config, 8, 1e-5, ("sft",))
     assert not advice.fits and advice.devices == 8
     assert advice.needs["sft"] < needs_of(planned(config, only=("sft",)))["sft"] / 4
-    assert advice.settings["warmup.rows"] < B and advice.changes_method["model.quantize"] == "nf4"
+    assert advice.settings["warmup.rows"] < B and advice.changes_method["model.dtype"] == "bfloat16"
 
 
 def test_more_devices_than_rows_are_no_advice(monkeypatch):
