@@ -357,7 +357,7 @@ DAMAGE = {
     ),
     r"has no adapter_model.safetensors. ": lambda f: (f / "adapter" / WEIGHTS).unlink(),
     r"adapter_config.json is no JSON object": lambda f: (f / "adapter" / CONFIG).write_text("[]"),
-    r"adapter_config.json is no JSON object: it has 16,777,217": (
+    r"adapter_config.json is no JSON object: it has more than 16,777,216": (
         lambda f: (f / "adapter" / CONFIG).write_text(" " * (2**24 + 1))
     ),
     r"the tokenizer .*/adapter has 400 tokens, the model .*base only 390": lambda f: small_base(f),

@@ -80,9 +80,11 @@ def hf_dtype(folder: epath.Path) -> str:
 def read_object(path: epath.Path) -> dict[str, Any]:
     """The object in a JSON file from outside; raises UserError where it holds none, or is too large to be one."""
     try:
-        if (size := path.stat().length) > _JSON_BYTES:
-            raise ValueError(f"it has {size:,} bytes, expected at most {_JSON_BYTES:,}")
-        value = json.loads(path.read_text())
+        with path.open("rb") as file:
+            data = file.read(_JSON_BYTES + 1)
+        if len(data) > _JSON_BYTES:
+            raise ValueError(f"it has more than {_JSON_BYTES:,} bytes")
+        value = json.loads(data)
         if not isinstance(value, dict):
             raise ValueError(f"it holds {type(value).__name__}")
     except (ValueError, RecursionError) as error:
