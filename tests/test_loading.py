@@ -41,9 +41,9 @@ def test_stories260k_tells_the_story_that_llama2_c_tells(tmp_path):
     ("ask", "says"),
     [
         (lambda model: model.generate("one text"), "give a list"),
-        (lambda model: model.generate([[1]], max_tokens=0), "at least 1 token"),
-        (lambda model: model.generate([[1]], temperature=-1.0), "temperature from 0"),
-        (lambda model: model.generate([[1]], top_p=0.0), "top_p above 0"),
+        (lambda model: model.generate([[1]], max_tokens=0), "budget is 0: expected at least 1 token"),
+        (lambda model: model.generate([[1]], temperature=-1.0), "temperature is -1.0: expected 0"),
+        (lambda model: model.generate([[1]], top_p=0.0), "top_p is 0.0: expected more than 0"),
         (lambda model: model.logits([1, 2]), r"shape \(2,\): expected whole numbers \[B, S\]"),
         (lambda model: model.logits([[0.5]]), "float64"),
         (lambda model: model.logits([[1, 10_000]]), "expected 0 to"),

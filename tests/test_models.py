@@ -12,7 +12,7 @@ import pytest
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
-from itool_jax.models.decoder import Decoder, empty_cache
+from itool_jax.models.decoder import Decoder, KVCache, Past, empty_cache, unroll
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters, with_remat
 from itool_jax.models.presets import preset
 from itool_jax.models.weights import HUGGING_FACE, import_params
@@ -179,39 +179,39 @@ def test_rematerialisation_changes_no_gradient(policy, remat):
     )
 
 
-def test_decoding_through_the_cache_is_the_full_forward(policy):
-    """Rows of different lengths are prefilled together, then decoded token by token into scattered columns."""
-    tokens, lengths, C = tokens_of(3, 12), np.array([4, 6, 1]), 20
-    columns = np.stack([np.random.default_rng(row).permutation(C)[:12] for row in range(3)])
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_decoding_through_caches_is_the_full_forward(policy, unrolled):
+    """Prompts of different lengths are read in two chunks, then decoded with their columns as a past."""
+    tokens, lengths, width, start, steps = np.asarray(tokens_of(3, 12)), np.array([4, 6, 1]), 6, 3, 6
     expected = causal_logits(policy, tokens)
+    pad = width - lengths
+    prompts, positions = np.zeros((3, width), int), np.maximum(np.arange(width) - pad[:, None], 0)
+    for row, length in enumerate(lengths):
+        prompts[row, pad[row] :] = tokens[row, :length]
+    cache = empty_cache(CFG, 3, width)
+    for chunk in (slice(0, 2), slice(2, 6)):
+        columns = np.arange(chunk.stop)
+        mask = (columns <= np.arange(width)[chunk, None]) & (columns >= pad[:, None, None])
+        hidden, cache = policy.hidden(prompts[:, chunk], positions[:, chunk], mask, cache, chunk.start)
+    np.testing.assert_allclose(policy.logits(hidden)[:, -1], expected[np.arange(3), lengths - 1], atol=1e-5)
+
+    shift = lambda x: jnp.pad(x, ((0, 0),) * 3 + ((start, 2), (0, 0)), constant_values=np.nan)
+    past = Past(KVCache(*map(shift, cache)), start)
+    cache = empty_cache(CFG, 3, steps)
+    if unrolled:
+        past = unroll(CFG, policy.variables, past, width)
+        cache = tuple(KVCache(k, v) for k, v in zip(*cache, strict=True))
 
     @jax.jit
-    def call(cache, tokens_BS, positions_BS, mask_BSC, columns_BS):
-        hidden, cache = policy.hidden(tokens_BS, positions_BS, mask_BSC, cache, columns_BS)
+    def call(cache, tokens_BS, positions_BS, mask_BSC, at):
+        hidden, cache = policy.hidden(tokens_BS, positions_BS, mask_BSC, cache, at, past)
         return policy.logits(hidden), cache
 
-    def mask_of(positions_BS):
-        """Columns of the tokens up to each position, wherever they are."""
-        mask = np.zeros((*positions_BS.shape, C), bool)
-        for row, positions in enumerate(positions_BS):
-            for s, position in enumerate(positions):
-                mask[row, s, columns[row, : position + 1]] = True
-        return mask
-
-    first = np.tile(np.arange(6), (3, 1))
-    stored = np.where(first < lengths[:, None], columns[:, :6], C)
-    logits, cache = call(empty_cache(CFG, 3, C), tokens[:, :6], first, mask_of(first), stored)
-    for row, length in enumerate(lengths):
-        np.testing.assert_allclose(logits[row, :length], expected[row, :length], atol=1e-5)
-    for step in range(6):
-        positions = (lengths + step)[:, None]
-        here = np.take_along_axis(columns, positions, 1)
-        logits, cache = call(
-            cache, np.take_along_axis(np.asarray(tokens), positions, 1), positions, mask_of(positions), here
-        )
-        np.testing.assert_allclose(logits[:, 0], np.take_along_axis(expected, positions[..., None], 1)[:, 0], atol=1e-5)
-    unused = np.setdiff1d(np.arange(C), columns[1])
-    assert not np.asarray(cache.k)[:, 1, :, unused].any()
+    for step in range(steps):
+        here = (lengths + step)[:, None]
+        mask = np.concatenate([np.arange(width) >= pad[:, None], np.tile(np.arange(steps) <= step, (3, 1))], -1)
+        logits, cache = call(cache, np.take_along_axis(tokens, here, 1), here, mask[:, None], step)
+        np.testing.assert_allclose(logits[:, 0], np.take_along_axis(expected, here[..., None], 1)[:, 0], atol=1e-5)
 
 
 def test_a_saved_policy_comes_back_with_its_adapters(policy, tmp_path):

@@ -101,11 +101,11 @@ def test_frozen_weights_have_no_gradient_to_multiply_for():
     assert found == Flops(A * 2 * TOKENS * (2 * LINEAR + 3 * HEAD + 3 * adapters), A * 3 * SQUARE)
 
 
-def test_a_decoded_token_reads_the_whole_arena():
+def test_a_decoded_token_reads_the_whole_arena_and_the_round():
     config = small_config()
     data, slots = lengths(config), 8 * config.round.search.samples
     assert data == (S - 16, 16)
-    columns = 64 + 32  # prompts of 48 tokens take 64 columns
+    columns = 64 + 32 + 16 * config.round.search.samples  # prompts of 48 tokens take 64; a round of 16 has its own
     found = flops_of(config, "search", "decoded tokens")
     assert found.linear == 2 * slots * (LINEAR + HEAD)
     assert found.attention == 2 * 2 * CFG.layers * slots * columns * CFG.heads * CFG.head_dim
@@ -163,7 +163,7 @@ def test_the_abstract_sampler_is_the_real_one():
     made = stage_programs(config, abstract_policy(config), mesh, lengths(config), ("search",))["search"]
     program = next(program for program in made if program.name == "decoded tokens")
     sampler = TreeSampler(init_policy(CFG, 0), SamplerConfig(8, 3, 64, 32, (0,)), seed=0, mesh=mesh)
-    for planned, real in ((program.args[0], sampler._policy), (program.args[1], sampler._arena)):
+    for planned, real in ((program.args[0], sampler._policy), (program.args[1], sampler._cohorts[0].arena)):
         assert jax.tree.leaves(shapes(planned)) == jax.tree.leaves(shapes(real))
 
 

@@ -3,17 +3,21 @@
 Switches of its config make it Qwen2's (biases on queries, keys and values) or Qwen3's (normalised queries and keys).
 
 A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of
-a tree. The KV cache is an argument and a result, [L, B, K, C, H]; it rides in the carry of the layer scan, so that a
-step updates it in place.
+a tree. The KV cache is an argument and a result; it rides in the carry of the layer scan, so that a step updates it in
+place. Columns that a call only reads may stand apart from it, in an arena.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
@@ -24,15 +28,89 @@ from itool_jax.parallel.mesh import rows_apart
 
 
 class KVCache(NamedTuple):
-    """Keys and values of every layer, [L, B, K, C, H], C columns a row."""
+    """Keys and values of every layer, [L, B, K, C, H], C columns a row; or of one layer, [B, K, C, H]."""
 
     k: jax.Array
     v: jax.Array
 
 
+class Past(NamedTuple):
+    """Columns of an arena [L, B, K, ., H] that a call reads, from `start` on, as many as its mask is wide."""
+
+    arena: KVCache
+    start: Any
+
+
+class LayerPast(NamedTuple):
+    """The same for one layer, with the keys lying as they are read: [B, K, H, C] and [B, K, C, H]."""
+
+    k: jax.Array
+    v: jax.Array
+
+
+class Unrolled(NamedTuple):
+    """What a forward without a loop over layers reads and writes: each has one entry for each layer.
+
+    XLA on CPU copies what it slices out of stacked arrays, weights as well as caches, in every step of a loop.
+    """
+
+    variables: tuple[Any, ...]
+    past: tuple[LayerPast, ...]
+
+
 def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
     shape = (cfg.layers, rows, cfg.kv_heads, columns, cfg.head_dim)
     return KVCache(jnp.zeros(shape, cfg.dtype), jnp.zeros(shape, cfg.dtype))
+
+
+def unroll(cfg: DecoderConfig, variables: Any, past: Past, columns: int) -> Unrolled:
+    """The layers' own variables, and so many columns of the past."""
+    window = slice(past.start, past.start + columns)
+    return Unrolled(
+        tuple(
+            jax.tree.map(
+                lambda leaf, layer=layer: leaf[layer], {kind: tree["layers"] for kind, tree in variables.items()}
+            )
+            for layer in range(cfg.layers)
+        ),
+        tuple(
+            LayerPast(past.arena.k[layer, :, :, window].swapaxes(-1, -2), past.arena.v[layer, :, :, window])
+            for layer in range(cfg.layers)
+        ),
+    )
+
+
+def _write(cache: KVCache, layer: Any, at: Any, k_BSKH: jax.Array, v_BSKH: jax.Array) -> KVCache:
+    """Writes at columns at .. at + S, of one layer where the cache has several."""
+
+    def one(old: jax.Array, new_BSKH: jax.Array) -> jax.Array:
+        new = new_BSKH.swapaxes(1, 2).astype(old.dtype)
+        if layer is None:
+            return jax.lax.dynamic_update_slice(old, new, _corner(0, 0, at, 0))
+        return jax.lax.dynamic_update_slice(old, new[None], _corner(layer, 0, 0, at, 0))
+
+    return KVCache(one(cache.k, k_BSKH), one(cache.v, v_BSKH))
+
+
+def _read(stored: KVCache, layer: Any, start: Any, count: int) -> LayerPast:
+    """Columns start .. start + count of one layer."""
+
+    def one(x: jax.Array) -> jax.Array:
+        *_, B, K, _, H = x.shape
+        if layer is None:
+            return jax.lax.dynamic_slice(x, _corner(0, 0, start, 0), (B, K, count, H))
+        return jax.lax.dynamic_slice(x, _corner(layer, 0, 0, start, 0), (1, B, K, count, H))[0]
+
+    return LayerPast(one(stored.k).swapaxes(-1, -2), one(stored.v))
+
+
+def _corner(*indices: Any) -> tuple[jax.Array, ...]:
+    return tuple(jnp.asarray(index, jnp.int32) for index in indices)
+
+
+def _wide(dtype: Any) -> Any:
+    """What is computed in f32 in models of fewer bits."""
+    return jnp.promote_types(dtype, jnp.float32)
 
 
 class Linear(nn.Module):
@@ -71,30 +149,37 @@ class RMSNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:], jnp.float32)
-        x32 = x.astype(jnp.float32)
+        x32 = x.astype(_wide(x.dtype))
         return (x32 * jax.lax.rsqrt(jnp.mean(x32**2, -1, keepdims=True) + self.eps) * scale).astype(x.dtype)
 
 
-def attend(q_BSNH: jax.Array, k_BKCH: jax.Array, v_BKCH: jax.Array, mask_BSC: jax.Array) -> jax.Array:
-    """Grouped-query attention under a mask, softmax in f32; returns [B, S, N, H]."""
+def attend(q_BSNH: jax.Array, sources: Sequence[LayerPast], mask_BSC: jax.Array) -> jax.Array:
+    """Grouped-query attention over the columns of all sources under one mask, softmax in f32; returns [B, S, N, H]."""
     B, S, N, H = q_BSNH.shape
-    K = k_BKCH.shape[1]
+    K = sources[0].k.shape[1]
+    wide = _wide(q_BSNH.dtype)
     q_BKGSH = q_BSNH.reshape(B, S, K, N // K, H).transpose(0, 2, 3, 1, 4)
-    scores = jnp.einsum("BKGSH,BKCH->BKGSC", q_BKGSH, k_BKCH, preferred_element_type=jnp.float32)
-    scores = jnp.where(mask_BSC[:, None, None], scores, jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(scores, axis=-1).astype(v_BKCH.dtype)
-    mixed = jnp.einsum("BKGSC,BKCH->BKGSH", weights, v_BKCH)
-    return mixed.transpose(0, 3, 1, 2, 4).reshape(B, S, N, H)
+    dot = partial(jnp.einsum, "BKGSH,BKHC->BKGSC", q_BKGSH, preferred_element_type=wide)
+    scores = jnp.concatenate([dot(source.k) for source in sources], -1)
+    scores = jnp.where(mask_BSC[:, None, None], scores, jnp.finfo(wide).min)
+    weights = jax.nn.softmax(scores, axis=-1).astype(q_BSNH.dtype)
+    ends = np.cumsum([source.v.shape[2] for source in sources])
+    parts = (weights[..., end - source.v.shape[2] : end] for end, source in zip(ends, sources, strict=True))
+    mixed = (jnp.einsum("BKGSC,BKCH->BKGSH", part, source.v) for part, source in zip(parts, sources, strict=True))
+    return functools.reduce(jnp.add, mixed).transpose(0, 3, 1, 2, 4).reshape(B, S, N, H)
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward with residuals; scanned over L with (hidden, cache) as carry."""
+    """Attention and feed-forward with residuals; scanned over L with (hidden, cache) as carry.
+
+    `layer` is None where cache and past are this layer's own.
+    """
 
     cfg: DecoderConfig
     lora: LoraConfig | None
 
     @nn.compact
-    def __call__(self, carry, layer, rope, mask_BSC, columns_BS):
+    def __call__(self, carry, layer, rope, mask_BSC, at, past):
         x_BSD, cache = carry
         x_BSD, cfg = rows_apart(x_BSD), self.cfg
 
@@ -115,17 +200,25 @@ class Layer(nn.Module):
         k_BSKH = rotate(normed("k", heads("k", cfg.kv_heads)), *rope)
         v_BSKH = heads("v", cfg.kv_heads)
         if cache is None:
-            k_BKCH, v_BKCH = k_BSKH.swapaxes(1, 2), v_BSKH.swapaxes(1, 2)
+            sources = [LayerPast(k_BSKH.transpose(0, 2, 3, 1), v_BSKH.swapaxes(1, 2))]
         else:
-            rows_B1 = jnp.arange(x_BSD.shape[0])[:, None]
-            where = (layer, rows_B1, slice(None), columns_BS)
-            cache = KVCache(cache.k.at[where].set(k_BSKH, mode="drop"), cache.v.at[where].set(v_BSKH, mode="drop"))
-            k_BKCH, v_BKCH = cache.k[layer], cache.v[layer]
-        mixed_BSNH = attend(q_BSNH, k_BKCH, v_BKCH, mask_BSC)
+            cache = _write(cache, layer, at, k_BSKH, v_BSKH)
+            sources = _sources(cache, past, layer, mask_BSC.shape[-1])
+        mixed_BSNH = attend(q_BSNH, sources, mask_BSC)
         x_BSD = x_BSD + linear("o", cfg.dim, contract=2, gain=into_residual)(mixed_BSNH)
         h_BSD = RMSNorm(cfg.norm_eps, name="ffn_norm")(x_BSD)
         gated_BSF = nn.silu(linear("gate", cfg.ffn)(h_BSD)) * linear("up", cfg.ffn)(h_BSD)
         return (x_BSD + linear("down", cfg.dim, gain=into_residual)(gated_BSF), cache), None
+
+
+def _sources(cache: KVCache, past: Past | LayerPast | None, layer: Any, columns: int) -> list[LayerPast]:
+    """The past and then the cache: all of it beside a past, else so many of its columns."""
+    if past is None:
+        return [_read(cache, layer, 0, columns)]
+    own = cache.k.shape[-2]
+    if isinstance(past, Past):
+        past = _read(past.arena, layer, past.start, columns - own)
+    return [past, _read(cache, layer, 0, own)]
 
 
 _REMAT_POLICIES = {"dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable, "full": None}
@@ -150,7 +243,7 @@ class Decoder(nn.Module):
             layer,
             variable_axes={"params": 0, "lora": 0},
             split_rngs={"params": True},
-            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),  # pyright: ignore[reportArgumentType]
+            in_axes=(0, *(nn.broadcast,) * 4),  # pyright: ignore[reportArgumentType]
             length=cfg.layers,
         )(cfg, self.lora)
         self.final_norm = RMSNorm(cfg.norm_eps)
@@ -160,20 +253,32 @@ class Decoder(nn.Module):
         tokens_BS: Int[Array, "B S"],
         positions_BS: Int[Array, "B S"],
         mask_BSC: Bool[Array, "B S C"],
-        cache: KVCache | None = None,
-        columns_BS: Int[Array, "B S"] | None = None,
-    ) -> tuple[Float[Array, "B S D"], KVCache | None]:
-        """Final hidden states and the cache with this call's keys and values written at `columns_BS`.
+        cache: KVCache | tuple[KVCache, ...] | None = None,
+        at: Any = 0,
+        past: Past | Unrolled | None = None,
+    ) -> tuple[Float[Array, "B S D"], Any]:
+        """Final hidden states and the cache with this call's keys and values written at columns at .. at + S.
 
-        A column index of C or more writes nothing. Queries see the cache as it is after the write, under `mask_BSC`.
+        Queries see, under the mask, the columns of the past and after them those of the cache as it is after the write:
+        all of these where there is a past, else the first C. The cache is a tuple over layers where the past is
+        `Unrolled`.
         """
         cfg = self.cfg
         rope = rotations(positions_BS, cfg.head_dim, cfg.rope_theta, cfg.rope_scaling)
         x_BSD = self.embedding[tokens_BS].astype(cfg.dtype)
-        (x_BSD, cache), _ = self.layers((x_BSD, cache), jnp.arange(cfg.layers), rope, mask_BSC, columns_BS)
+        if isinstance(past, Unrolled):
+            assert isinstance(cache, tuple)
+            written = []
+            for variables, own, layer_past in zip(past.variables, cache, past.past, strict=True):
+                layer = Layer(cfg, self.lora, parent=None)
+                (x_BSD, own), _ = layer.apply(variables, (x_BSD, own), None, rope, mask_BSC, at, layer_past)  # pyright: ignore
+                written.append(own)
+            return self.final_norm(rows_apart(x_BSD)), tuple(written)
+        layers = jnp.arange(cfg.layers, dtype=jnp.int32)
+        (x_BSD, cache), _ = self.layers((x_BSD, cache), layers, rope, mask_BSC, at, past)
         return self.final_norm(rows_apart(x_BSD)), cache
 
     def logits(self, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:
         """Next-token logits in f32."""
         head = self.embedding.T if self.cfg.tied else self.head
-        return jnp.matmul(hidden, head.astype(self.cfg.dtype), preferred_element_type=jnp.float32)
+        return jnp.matmul(hidden, head.astype(self.cfg.dtype), preferred_element_type=_wide(self.cfg.dtype))

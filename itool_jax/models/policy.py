@@ -14,7 +14,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
-from itool_jax.models.decoder import Decoder, KVCache
+from itool_jax.models.decoder import Decoder
 from itool_jax.models.quantize import dense
 from itool_jax.parallel.mesh import shardings
 
@@ -54,9 +54,9 @@ class Policy:
             return self.replace(adapters=tree)  # pyright: ignore
         return self.replace(params={**self.params, **tree})  # pyright: ignore
 
-    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: KVCache | None = None, columns_BS=None) -> Any:
+    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: Any = None, at: Any = 0, past: Any = None) -> Any:
         """Final hidden states [B, S, D] and the updated cache; see `Decoder.__call__`."""
-        return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask_BSC, cache, columns_BS)
+        return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask_BSC, cache, at, past)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """Next-token logits [..., V] in f32."""

@@ -22,7 +22,8 @@ from itool_jax.plan.abstract import everywhere, laid_out, laid_out_policy, rows
 from itool_jax.rounds.score import row_length, rows_of_batch
 from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
 from itool_jax.sampling.arena import decode_round, idle_slots, prefill, rearrange
-from itool_jax.sampling.sampler import WEIGHTS, SamplerConfig, arena_sharding, prompt_columns
+from itool_jax.sampling.cohort import STOPS, arena_sharding, prompt_rows, prompt_width
+from itool_jax.sampling.sampler import WEIGHTS, SamplerConfig, prompt_columns
 from itool_jax.search.self_evaluation import MOST_ROWS
 from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.logprobs import score_forest
@@ -218,8 +219,9 @@ def _sampling(
     arena = jax.eval_shape(lambda: empty_cache(policy.config, cfg.trees, columns))
     sharding = arena_sharding(policy.config, mesh)
     arena = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arena)
-    group, width = batch_divisor(mesh), min(cfg.prompt_columns, bucket(data.prompt))
-    slots = rows(idle_slots(cfg.trees, cfg.branches, cfg.arena_columns), mesh)
+    width = prompt_width(data.prompt, cfg)
+    group = prompt_rows(width, mesh)
+    slots = rows(idle_slots(cfg.trees, cfg.branches, cfg.arena_columns, STOPS), mesh)
 
     def program(name: str, kind: Kind, function: Any, passes: Passes, *others: Any, **static: Any) -> Program:
         moves = kind == "move"
@@ -229,15 +231,20 @@ def _sampling(
         return Program(name, kind, function, args, policy, parts, passes, {**beside, **more}, static=static)
 
     lengths = rows(np.zeros(cfg.trees, np.int32), mesh)
-    stops, seed = everywhere(np.zeros(len(cfg.stop_tokens), np.int32), mesh), everywhere(np.uint32(0), mesh)
+    seed = everywhere(np.uint32(0), mesh)
+    prompt_lengths = rows(np.zeros(group, np.int32), mesh)
     prompts = rows(np.zeros((group, width), np.int32), mesh)
     places = everywhere(np.zeros(group, np.int32), mesh)
     order = rows(np.zeros((cfg.trees, columns), np.int32), mesh)
     return [
-        program("prompts", "prefill", prefill, Passes(group, width, columns), prompts, places),
         program(
-            "decoded tokens", "decode", decode_round, Passes(cfg.trees, cfg.branches, columns),
-            slots, lengths, stops, seed, steps=cfg.round_steps,
+            "prompts", "prefill", prefill, Passes(group, width, columns),
+            prompts, prompt_lengths, places, prompt_columns=cfg.prompt_columns,
+        ),
+        program(
+            "decoded tokens", "decode", decode_round,
+            Passes(cfg.trees, cfg.branches, columns + cfg.round_steps * cfg.branches),
+            slots, lengths, seed, steps=cfg.round_steps,
         ),
         program("compaction", "move", rearrange, Passes(cfg.trees, 0, columns), order),
     ]  # fmt: skip

@@ -1,7 +1,9 @@
 """The device side of the tree sampler: one KV arena per tree, decoded by bounded jitted rounds.
 
-An arena row holds P prompt columns, then A columns for grown tokens. G branches of each of T trees attend to their own
-tree's arena in one forward: the prompt by its length, the grown columns by `visible`. Nothing is copied per branch.
+An arena row holds P prompt columns, then A columns for grown tokens; a prompt ends at column P, so that what is in use
+is one run of columns around it. G branches of each of T trees attend to their own tree's arena in one forward: the
+prompt by its length, the grown columns by `visible`. Nothing is copied per branch. A round only reads the arena: what
+its steps make stands in columns of the round until its end.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from itool_jax.models.decoder import KVCache, empty_cache
+from itool_jax.models.decoder import KVCache, Past, empty_cache, unroll
 from itool_jax.models.policy import Policy
+from itool_jax.sampling.draw import Rules, sample_tokens
 
 Array = Any  # of NumPy while the host fills the slots, of JAX on the device
+_CHUNK = 512  # prompt tokens that are read at once, or an eighth of a longer prompt
 
 
 class Slots(NamedTuple):
@@ -28,8 +32,8 @@ class Slots(NamedTuple):
     budget           tokens to sample at most
     active           False for an idle slot
     identity         uint32 [T, G, 4]: example, node, expansion, sample; with the seed they make the random key
-    temperature      0 is greedy
-    top_p            1 is off
+    rules            how tokens are drawn
+    stops            [T, G, Z]: tokens that end the sample; -1 is none
     visible          bool [T, G, A]: which grown columns the branch sees
     """
 
@@ -40,47 +44,69 @@ class Slots(NamedTuple):
     budget: Array
     active: Array
     identity: Array
-    temperature: Array
-    top_p: Array
+    rules: Rules
+    stops: Array
     visible: Array
 
 
 class RoundResult(NamedTuple):
-    """One round's yield: tokens and log-probs [T, G, steps], of which a slot filled its first `count` [T, G]."""
+    """One round's yield: tokens and log-probs [T, G, steps], of which a slot filled its first `count` [T, G].
 
-    tokens: jax.Array
-    logprobs: jax.Array
-    count: jax.Array
-    slots: Slots
+    `active` [T, G] are the slots that have not finished.
+    """
+
+    tokens: Array
+    logprobs: Array
+    count: Array
+    active: Array
 
 
-def idle_slots(trees: int, branches: int, arena_columns: int) -> Slots:
-    """Host arrays of idle slots."""
+def idle_slots(trees: int, branches: int, arena_columns: int, stops: int) -> Slots:
+    """Host arrays of idle slots that have room for so many stop tokens."""
     shape = (trees, branches)
     integers = (np.zeros(shape, np.int32) for _ in range(5))
-    ones = np.ones(shape, np.float32)
     return Slots(
         *integers,
         active=np.zeros(shape, bool),
         identity=np.zeros((*shape, 4), np.uint32),
-        temperature=ones.copy(),
-        top_p=ones.copy(),
+        rules=Rules(
+            np.ones(shape, np.float32),
+            np.zeros(shape, np.int32),
+            np.ones(shape, np.float32),
+            np.zeros(shape, np.float32),
+        ),
+        stops=np.full((*shape, stops), -1, np.int32),
         visible=np.zeros((*shape, arena_columns), bool),
     )
 
 
-@functools.partial(jax.jit, donate_argnums=1)
-def prefill(policy: Policy, arena: KVCache, tokens_BP: jax.Array, trees_B: jax.Array) -> KVCache:
+@functools.partial(jax.jit, static_argnames=("prompt_columns",), donate_argnums=1)
+def prefill(
+    policy: Policy,
+    arena: KVCache,
+    tokens_BW: jax.Array,
+    length_B: jax.Array,
+    trees_B: jax.Array,
+    prompt_columns: int,
+) -> KVCache:
     """Writes the keys and values of prompts into the arenas of `trees_B`; an index of T or more writes nothing.
 
-    tokens_BP is padded at the right; columns past a prompt's length hold rubbish that no query sees.
+    tokens_BW is padded at the left; columns before a prompt hold rubbish that no query sees. Long prompts are read in
+    chunks, each against the columns up to its own end.
     """
-    B, P = tokens_BP.shape
-    positions_BP = jnp.broadcast_to(jnp.arange(P), (B, P))
-    causal = jnp.broadcast_to(jnp.tril(jnp.ones((P, P), bool)), (B, P, P))
-    _, fresh = policy.hidden(tokens_BP, positions_BP, causal, empty_cache(policy.config, B, P), positions_BP)
-    write = lambda old, new: old.at[:, trees_B, :, :P].set(new, mode="drop")
-    return KVCache(write(arena.k, fresh.k), write(arena.v, fresh.v))
+    B, W = tokens_BW.shape
+    pad_B = W - length_B
+    cache = empty_cache(policy.config, B, W)
+    chunk = max(_CHUNK, -(-W // 8))
+    for start in range(0, W, chunk):
+        stop = min(start + chunk, W)
+        index_S, columns_C = jnp.arange(start, stop), jnp.arange(stop)
+        causal_BSC = (columns_C <= index_S[:, None]) & (columns_C >= pad_B[:, None, None])
+        positions_BS = jnp.maximum(index_S - pad_B[:, None], 0)
+        _, cache = policy.hidden(tokens_BW[:, start:stop], positions_BS, causal_BSC, cache, start)
+    window = slice(prompt_columns - W, prompt_columns)
+    write = lambda old, new: old.at[:, trees_B, :, window].set(new, mode="drop")
+    return KVCache(write(arena.k, cache.k), write(arena.v, cache.v))
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -94,89 +120,104 @@ def rearrange(arena: KVCache, columns_TC: jax.Array) -> KVCache:
     return jax.lax.fori_loop(0, arena.k.shape[0], move, arena)
 
 
-def sample_tokens(
-    logits_TGV: jax.Array, uniform_TG: jax.Array, temperature_TG: jax.Array, top_p_TG: jax.Array
-) -> jax.Array:
-    """One token a slot by inverse CDF from one uniform number; the likeliest token where the temperature is 0.
+def _uniform_numbers(seed: jax.Array, slots: Slots, steps: int) -> jax.Array:
+    """[T, G, steps] in [0, 1): of each slot's next tokens, from the request and the token's number alone."""
 
-    top_p keeps the smallest set of likeliest tokens whose probability reaches it (Holtzman et al. 2020).
-    """
-    greedy = jnp.argmax(logits_TGV, -1)
-    probs = jax.nn.softmax(logits_TGV / jnp.maximum(temperature_TG, 1e-6)[..., None], axis=-1)
+    def one(identity: jax.Array, produced: jax.Array) -> jax.Array:
+        key = functools.reduce(jax.random.fold_in, identity, jax.random.key(seed))
+        fold = lambda number: jax.random.uniform(jax.random.fold_in(key, number), dtype=jnp.float32)
+        return jax.vmap(fold)(produced + jnp.arange(steps, dtype=jnp.int32))
 
-    def nucleus(probs):
-        descending = -jnp.sort(-probs, axis=-1)
-        before = jnp.cumsum(descending, -1) - descending
-        smallest = jnp.min(jnp.where(before < top_p_TG[..., None], descending, jnp.inf), -1)
-        return jnp.where(probs >= smallest[..., None], probs, 0.0)
-
-    probs = jax.lax.cond(jnp.any(top_p_TG < 1), nucleus, lambda p: p, probs)
-    cdf = jnp.cumsum(probs, -1)
-    drawn = jnp.sum(cdf <= (uniform_TG * cdf[..., -1])[..., None], -1)
-    last_possible = probs.shape[-1] - 1 - jnp.argmax(probs[..., ::-1] > 0, -1)
-    return jnp.where(temperature_TG > 0, jnp.minimum(drawn, last_possible), greedy)
+    return jax.vmap(jax.vmap(one))(slots.identity, slots.produced)
 
 
-def _request_keys(seed: jax.Array, identity_TG4: jax.Array) -> jax.Array:
-    def one(identity):
-        return functools.reduce(jax.random.fold_in, identity, jax.random.key(seed))
+class _Round(NamedTuple):
+    """What a step changes; `stored` [T, G, steps] says which steps' keys and values are to be kept."""
 
-    return jax.vmap(jax.vmap(one))(identity_TG4)
+    step: jax.Array
+    fresh: Any
+    token: jax.Array
+    position: jax.Array
+    produced: jax.Array
+    active: jax.Array
+    stored: jax.Array
+    tokens: jax.Array
+    logprobs: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("steps",), donate_argnums=1)
+@functools.partial(jax.jit, static_argnames=("steps", "used", "unrolled"), donate_argnums=1)
 def decode_round(
     policy: Policy,
     arena: KVCache,
     slots: Slots,
     prompt_length_T: jax.Array,
-    stop_tokens: jax.Array,
     seed: jax.Array,
     steps: int,
+    used: tuple[int, int] | None = None,
+    unrolled: bool = False,
 ) -> tuple[KVCache, RoundResult]:
-    """Decodes up to `steps` tokens in every active slot; ends early when most slots that were active have finished."""
+    """Decodes up to `steps` tokens in every active slot; ends early when most slots that were active have finished.
+
+    used      columns that attention reads: the last of the prompt's and the first of the grown ones; None is all
+    unrolled  whether the layers are a loop or stand one after the other (models.decoder.Unrolled)
+    """
     T, G, A = slots.visible.shape
-    C = arena.k.shape[3]
-    P = C - A
-    prompt_TGP = jnp.broadcast_to(jnp.arange(P) < prompt_length_T[:, None, None], (T, G, P))
-    keys = _request_keys(seed, slots.identity)
+    P = arena.k.shape[3] - A
+    prompt_used, grown_used = used or (P, A)
+    past, fresh = Past(arena, P - prompt_used), empty_cache(policy.config, T, G * steps)
+    if unrolled:
+        past = unroll(policy.config, policy.variables, past, prompt_used + grown_used)
+        fresh = tuple(KVCache(k, v) for k, v in zip(*fresh, strict=True))
+    in_prompt_TGP = jnp.arange(prompt_used) >= prompt_used - prompt_length_T[:, None, None]
+    in_prompt_TGP = jnp.broadcast_to(in_prompt_TGP, (T, G, prompt_used))
+    seen_TGC = jnp.concatenate([in_prompt_TGP, slots.visible[..., :grown_used]], -1)
+    uniform_TGS = _uniform_numbers(seed, slots, steps)
     started = jnp.sum(slots.active)
+    itself_GG = jnp.eye(G, dtype=bool)
 
-    def more(state):
-        step, _, slots, *_ = state
-        active = jnp.sum(slots.active)
-        return (step < steps) & (active > 0) & (4 * active >= started)
+    def more(state: _Round) -> jax.Array:
+        active = jnp.sum(state.active)
+        return (state.step < steps) & (active > 0) & (4 * active >= started)
 
-    def decode(state):
-        step, arena, slots, tokens, logprobs, count = state
-        stores = slots.active & (slots.produced > 0)
-        column = slots.base + slots.produced - 1
-        visible = slots.visible | (stores[..., None] & (jnp.arange(A) == column[..., None]))
-        mask = jnp.concatenate([prompt_TGP, visible], -1)
-        hidden, arena = policy.hidden(slots.token, slots.position, mask, arena, jnp.where(stores, P + column, C))
-        logits = policy.logits(hidden)
-        fold = jax.vmap(jax.vmap(lambda key, n: jax.random.uniform(jax.random.fold_in(key, n))))
-        token = sample_tokens(logits, fold(keys, slots.produced), slots.temperature, slots.top_p).astype(jnp.int32)
-        logprob = jnp.take_along_axis(logits, token[..., None], -1)[..., 0] - jax.nn.logsumexp(logits, -1)
-        tokens = tokens.at[:, :, step].set(jnp.where(slots.active, token, 0))
-        logprobs = logprobs.at[:, :, step].set(jnp.where(slots.active, logprob, 0.0))
-        goes_on = ~jnp.isin(token, stop_tokens) & (slots.produced + 1 < slots.budget)
-        moved = slots._replace(
-            token=jnp.where(slots.active, token, slots.token),
-            position=slots.position + slots.active,
-            produced=slots.produced + slots.active,
-            active=slots.active & goes_on,
-            visible=visible,
+    def decode(state: _Round) -> _Round:
+        step, active = state.step, state.active
+        stored = state.stored.at[:, :, step].set(active & (state.produced > 0))
+        own_TGC = (stored[..., None] & itself_GG[:, None, :]).reshape(T, G, steps * G)
+        mask = jnp.concatenate([seen_TGC, own_TGC], -1)
+        hidden, fresh = policy.hidden(state.token, state.position, mask, state.fresh, step * G, past)
+        uniform_TG = jax.lax.dynamic_index_in_dim(uniform_TGS, step, 2, keepdims=False)
+        token, logprob = sample_tokens(policy.logits(hidden), uniform_TG, slots.rules)
+        stopped = jnp.any(token[..., None] == slots.stops, -1)
+        return _Round(
+            step + 1,
+            fresh,
+            token=jnp.where(active, token, state.token),
+            position=state.position + active,
+            produced=state.produced + active,
+            active=active & ~stopped & (state.produced + 1 < slots.budget),
+            stored=stored,
+            tokens=state.tokens.at[:, :, step].set(jnp.where(active, token, 0)),
+            logprobs=state.logprobs.at[:, :, step].set(jnp.where(active, logprob, 0).astype(jnp.float32)),
         )
-        return step + 1, arena, moved, tokens, logprobs, count + slots.active
 
-    state = (
-        0,
-        arena,
-        slots,
-        jnp.zeros((T, G, steps), jnp.int32),
-        jnp.zeros((T, G, steps)),
-        jnp.zeros((T, G), jnp.int32),
-    )
-    _, arena, slots, tokens, logprobs, count = jax.lax.while_loop(more, decode, state)
-    return arena, RoundResult(tokens, logprobs, count, slots)
+    nothing = jnp.zeros((T, G, steps), jnp.int32)
+    state = _Round(
+        jnp.int32(0), fresh, slots.token, slots.position, slots.produced, slots.active,
+        nothing.astype(bool), nothing, nothing.astype(jnp.float32),
+    )  # fmt: skip
+    state = jax.lax.while_loop(more, decode, state)
+    fresh = KVCache(*(jnp.stack(layers) for layers in zip(*state.fresh, strict=True))) if unrolled else state.fresh
+    first = (P + slots.base + slots.produced - 1)[..., None]
+    column_TGS = jnp.where(state.stored, first + jnp.arange(steps, dtype=jnp.int32), P + A)
+    arena = _keep(arena, fresh, column_TGS.swapaxes(1, 2).reshape(T, steps * G))
+    return arena, RoundResult(state.tokens, state.logprobs, state.produced - slots.produced, state.active)
+
+
+def _keep(arena: KVCache, fresh: KVCache, column_TS: jax.Array) -> KVCache:
+    """Writes a round's columns [L, T, K, S, H] into the arena; those of P + A or more are not written."""
+    rows_T1 = jnp.arange(column_TS.shape[0], dtype=jnp.int32)[:, None]
+
+    def write(old: jax.Array, new: jax.Array) -> jax.Array:
+        return old.at[:, rows_T1, :, column_TS].set(new.transpose(1, 3, 0, 2, 4), mode="drop")
+
+    return KVCache(write(arena.k, fresh.k), write(arena.v, fresh.v))
