@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from itool_jax.data.prepared import Dialect, Prepared
 from itool_jax.models.policy import Policy
 from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
 from itool_jax.search.fragments import fragment_cuts
+from itool_jax.search.pool import TreePool
 from itool_jax.search.rewards import Grade, grade_answer, grade_prefix
 from itool_jax.search.self_evaluation import SelfEvaluator
 from itool_jax.search.tree import Fragment, SearchConfig, SearchTree
@@ -32,13 +34,14 @@ class SamplingConfig:
 
 @dataclass
 class SearchGrowth:
-    """One example's tree, and what it asks the sampler for."""
+    """One example's tree, and what it asks the sampler for; grades, opinions and cuts of its answers are kept."""
 
     prepared: Prepared
     tree: SearchTree
     sampling: SamplingConfig
     grades: dict[tuple[int, ...], Grade] = field(default_factory=dict)
     opinions: dict[tuple[int, ...], float] = field(default_factory=dict)
+    cuts: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
 
     @property
     def key(self) -> int:
@@ -77,21 +80,37 @@ class Search:
 
     def run(self, sampler: TreeSampler, examples: Sequence[Prepared]) -> Iterator[SearchGrowth]:
         """Yields every example's growth when its tree has ended."""
-        growths = (SearchGrowth(prepared, SearchTree(self.tree_cfg), self.sampling) for prepared in examples)
+        pool = TreePool(self.tree_cfg)
+        growths = (SearchGrowth(prepared, SearchTree(self.tree_cfg, pool), self.sampling) for prepared in examples)
         for growth in sampler.grow(growths, self.receive):
             assert isinstance(growth, SearchGrowth)
+            growth.tree.detach()
             yield growth
 
     def receive(self, finished: Sequence[Finished]) -> None:
-        """Grades what came, by slots and where asked by the policy itself, and enters it into the trees."""
+        """Grades what came, by slots and where asked by the policy itself, and enters it into the trees.
+
+        All trees' numbers are brought up to date together, and the nodes selected that they expand next.
+        """
+        if not finished:
+            return
         graded = [
             (growth, request, samples, self._grades(growth, request, samples)) for growth, request, samples in finished
         ]
-        opinions = self._opinions([(growth, request, samples) for growth, request, samples, _ in graded])
-        for (growth, request, samples, grades), cs in zip(graded, opinions, strict=True):
-            for sample, grade, c in zip(samples, grades, cs, strict=True):
-                self._enter(growth, request, sample, grade, c)
-            growth.tree.end_expansion()
+        opinions = self._opinions(finished)
+        entered = [
+            (growth.tree.place, *self._enter(growth, request, sample, grade, c))
+            for (growth, request, samples, grades), cs in zip(graded, opinions, strict=True)
+            for sample, grade, c in zip(samples, grades, cs, strict=True)
+        ]
+        pool = finished[0][0].tree.pool
+        pool.backup(*zip(*entered, strict=True))
+        trees = list({growth.tree.place: growth.tree for growth, _, _ in finished}.values())
+        pool.close([tree.place for tree in trees])
+        growing = [tree for tree in trees if not tree.finished]
+        if growing:
+            for tree, node in zip(growing, pool.select([tree.place for tree in growing]).tolist(), strict=True):
+                tree.selected = node
 
     def _grades(self, growth, request: Request, samples: Sequence[Sample]) -> list[Grade]:
         grades = []
@@ -127,22 +146,29 @@ class Search:
             for (growth, _, _), own in zip(finished, answers, strict=True)
         ]
 
-    def _enter(self, growth, request: Request, sample: Sample, grade: Grade, opinion: float) -> None:
-        tree: SearchTree = growth.tree
-        path = request.path
-        answer = (*path, *sample.tokens)
-        cuts = fragment_cuts(answer, self.dialect.tokenizer.token_bytes, self.dialect.end_of_turn)
-        cuts = [cut - len(path) for cut in cuts if cut > len(path)]
+    def _enter(
+        self, growth: SearchGrowth, request: Request, sample: Sample, grade: Grade, opinion: float
+    ) -> tuple[int, float, bool]:
+        """Inserts a sample; returns its leaf, its reward and whether it is right."""
+        tree, start = growth.tree, len(request.path)
+        cuts = [start, *(cut for cut in self._cuts(growth, (*request.path, *sample.tokens)) if cut > start)]
         fragments = [
-            Fragment(sample.tokens[start:stop], sample.logprobs[start:stop])
-            for start, stop in zip([0, *cuts[:-1]], cuts, strict=True)
+            Fragment(sample.tokens[a - start : b - start], sample.logprobs[a - start : b - start])
+            for a, b in itertools.pairwise(cuts)
         ]
-        known = len(tree.nodes)
+        known = tree.size
         leaf = tree.insert(request.node, fragments, sample.end)
         if tree.cfg.gamma < 1:
-            for index in range(known, len(tree.nodes)):
-                if tree.nodes[index].end is None:
-                    text = self.dialect.text(tree.path(index))
-                    tree.nodes[index].reward = grade_prefix(growth.prepared.example, text)
+            for node in range(known, tree.size):
+                if node != leaf:
+                    text = self.dialect.text(tree.path(node))
+                    tree.set_inner_reward(node, grade_prefix(growth.prepared.example, text))
         reward = 0.0 if sample.end == "budget" else grade.score + self.sampling.self_eval_weight * opinion
-        tree.backup(leaf, reward, grade.right)
+        return leaf, reward, grade.right
+
+    def _cuts(self, growth: SearchGrowth, answer: tuple[int, ...]) -> list[int]:
+        cuts = growth.cuts.get(answer)
+        if cuts is None:
+            dialect = self.dialect
+            cuts = growth.cuts[answer] = fragment_cuts(answer, dialect.tokenizer.token_bytes, dialect.end_of_turn)
+        return cuts
