@@ -117,7 +117,9 @@ class ReferenceTree:
     def select(self) -> int:
         """Walks down by PUCT until a node that was never expanded or has no open child."""
         node, values = ROOT, self.action_values()
-        while self.nodes[node].expansions >= 1:
+        if self.cfg.select_by == "entropy":
+            return self._least_sure()
+        while self.nodes[node].expansions >= 1 and not self._widens(self.nodes[node]):
             here = self.nodes[node]
             open_children = [child for child in here.children if not self.nodes[child].closed]
             if not open_children:
@@ -126,6 +128,24 @@ class ReferenceTree:
             score = lambda c: values[c] + explore * self.nodes[c].prior / (1 + self.nodes[c].visits)  # noqa: B023
             node = max(open_children, key=lambda child: (score(child), -child))
         return node
+
+    def _widens(self, node: Node) -> bool:
+        return self.cfg.samples * node.expansions < self.cfg.widening * node.visits**self.cfg.widening_power
+
+    def _least_sure(self) -> int:
+        open_nodes = [
+            i
+            for i, n in enumerate(self.nodes)
+            if n.end is None and not n.closed and n.expansions < self.cfg.expansions_max
+        ]
+
+        def entropy(index: int) -> float:
+            children = [self.nodes[c] for c in self.nodes[index].children if self.nodes[c].end != "budget"]
+            total = sum(-math.log(child.prior) * child.visits for child in children)
+            return total / max(sum(child.visits for child in children), 1)
+
+        best = max(map(entropy, open_nodes))
+        return next(index for index in open_nodes if entropy(index) > best - 1e-12)
 
     def action_values(self) -> list[float]:
         """Q(s, a) of the fragment that leads to each node; 0 for the root.

@@ -20,6 +20,9 @@ configs = st.builds(
     expansions_max=st.integers(1, 3),
     max_depth=st.sampled_from([0, 1, 2, 4]),
     gamma=st.sampled_from([1.0, 0.9]),
+    select_by=st.sampled_from(["puct", "puct", "entropy"]),
+    widening=st.sampled_from([0.0, 0.0, 0.7, 1.3, 2.9]),
+    widening_power=st.sampled_from([0.45, 0.8]),
 )
 
 

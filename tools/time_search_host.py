@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import itertools
 import pstats
 import random
 import statistics
@@ -61,7 +62,7 @@ class DrawnAnswers:
             for growth in alive:
                 requests = growth.requests()
                 (asked if requests else ended).append((growth, requests))
-            for growth in [g for g, _ in zip(queue, range(self.trees - len(asked)), strict=False)]:
+            for growth in itertools.islice(queue, self.trees - len(asked)):
                 asked.append((growth, growth.requests()))
             self.seconds += time.process_time() - started
             yield from (growth for growth, _ in ended)

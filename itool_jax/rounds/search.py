@@ -161,6 +161,7 @@ def _counts(growth: SearchGrowth, pairs: Sequence[Pair], retired: bool) -> dict[
         "nodes": len(nodes),
         "distinct_answers": len(leaves),
         "expansions": growth.tree.expansions,
+        **growth.counts(),
         "all_right": int(right == root.visits),
         "none_right": int(right == 0),
         "with_pairs": int(bool(pairs)),

@@ -9,6 +9,7 @@ order in which samples come, so that a tree's numbers do not depend on its compa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +30,11 @@ class SearchConfig:
     expansions_max  E_max, expansions at one node after which it may close
     max_depth       fragments below which nothing is expanded; 0 for no limit
     gamma           discount; below 1, inner nodes must carry rewards of their own
+    select_by       what is expanded next: by PUCT, or the boundary of highest entropy (see `TreePool.select`)
+    widening        k: a node passed N times is expanded again while fewer than k N^alpha samples were drawn at it;
+                    0 for never
+    widening_power  alpha, below 1
+    stop_unanimous  a tree ends after its first expansion where all samples have the same text and reward
     """
 
     samples: int = 3
@@ -38,6 +44,10 @@ class SearchConfig:
     expansions_max: int = 2
     max_depth: int = 0
     gamma: float = 1.0
+    select_by: Literal["puct", "entropy"] = "puct"
+    widening: float = 0.0
+    widening_power: float = 0.5
+    stop_unanimous: bool = False
 
 
 class TreePool:
@@ -156,18 +166,45 @@ class TreePool:
         return _action_values(block, self.cfg.gamma).reshape(-1, block.width)
 
     def select(self, places: ArrayLike) -> np.ndarray:
-        """Walks down every tree by PUCT until a node [M] that was never expanded or has no open child."""
+        """The node of each tree [M] that is expanded next; only for trees whose root is open.
+
+        puct     from the root, down to the child of the highest Q + c p sqrt(N(s)) / (1 + N(s,a)), until a node that
+                 was never expanded, has no open child, or, with progressive widening (Coulom 2007; Couetoux et al.
+                 2011, "Continuous Upper Confidence Trees"), at which fewer than k N^alpha samples were drawn
+        entropy  the open node, expanded fewer than E_max times, at which the policy is least sure how to go on, by
+                 the mean over the samples that went on of -log p(a|s), p the length-penalised prior; with prior_power
+                 0 this estimates the entropy of the next fragment. Tool-Light branches where entropy is high, which it
+                 measures at every token; here it is taken at fragment boundaries, from the samples at hand
+        Ties go to the lowest number.
+        """
         block = _Block(self, places)
+        node = self._by_entropy(block) if self.cfg.select_by == "entropy" else self._by_puct(block)
+        return node - block.roots
+
+    def _by_puct(self, block: _Block) -> np.ndarray:
+        cfg = self.cfg
         visits, prior, closed, expansions = block.read("visits", "prior", "closed", "expansions")
-        explore = self.cfg.c_puct * np.sqrt(visits)[block.parent]
-        score = _action_values(block, self.cfg.gamma) + explore * prior / (1 + visits)
+        explore = cfg.c_puct * np.sqrt(visits)[block.parent]
+        score = _action_values(block, cfg.gamma) + explore * prior / (1 + visits)
         child = _best_children(block, score, block.is_child & ~closed)
+        passed = (expansions >= 1) & (child >= 0)
+        if cfg.widening:
+            passed &= cfg.samples * expansions >= cfg.widening * visits**cfg.widening_power
         node = block.roots
-        while True:
-            down = (expansions[node] >= 1) & (child[node] >= 0)
-            if not down.any():
-                return node - block.roots
+        while (down := passed[node]).any():
             node = np.where(down, child[node], node)
+        return node
+
+    def _by_entropy(self, block: _Block) -> np.ndarray:
+        visits, prior, closed, expansions, end = block.read("visits", "prior", "closed", "expansions", "end")
+        whole = np.flatnonzero(block.is_child & (end != BUDGET))  # the fragment of a truncated leaf is cut short
+        surprise = -np.log(np.maximum(prior[whole], np.finfo(np.float64).tiny))
+        sums, counts = np.zeros_like(prior), np.zeros_like(prior)
+        np.add.at(sums, block.parent[whole], visits[whole] * surprise)
+        np.add.at(counts, block.parent[whole], visits[whole])
+        candidate = block.is_node & ~closed & (end == INNER) & (expansions < self.cfg.expansions_max)
+        entropy = np.where(candidate, sums / np.maximum(counts, 1), -np.inf)
+        return block.roots + entropy.reshape(-1, block.width).argmax(1)
 
 
 class _Block:
@@ -179,8 +216,8 @@ class _Block:
         self.width = int(size.max())
         self.roots = np.arange(len(size)) * self.width
         number = np.arange(self.width)
-        self._used = (number < size[:, None]).reshape(-1)
-        self.is_child = self._used & (np.tile(number, len(size)) > ROOT)
+        self.is_node = (number < size[:, None]).reshape(-1)
+        self.is_child = self.is_node & (np.tile(number, len(size)) > ROOT)
         parent = pool.parent[self.places, : self.width] + self.roots[:, None]
         self.parent = np.where(self.is_child, parent.reshape(-1), 0)  # 0 stands where there is none
         self.parent_is_root = self.parent == np.repeat(self.roots, self.width)

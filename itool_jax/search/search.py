@@ -51,6 +51,16 @@ class SearchGrowth:
     def prompt(self) -> Sequence[int]:
         return self.prepared.prompt
 
+    def counts(self) -> dict[str, int]:
+        """What the options of the search did to this tree, for its stage's statistics."""
+        tree = self.tree
+        return {
+            "expansions_widened": tree.widened,
+            "expansions_by_entropy": tree.expansions - 1 if tree.cfg.select_by == "entropy" else 0,
+            "expansions_unused": tree.cfg.iterations - tree.expansions,
+            "stopped_unanimous": int(tree.stopped),
+        }
+
     def requests(self) -> Sequence[Request]:
         if self.tree.finished:
             return ()
@@ -103,6 +113,11 @@ class Search:
             for (growth, request, samples, grades), cs in zip(graded, opinions, strict=True)
             for sample, grade, c in zip(samples, grades, cs, strict=True)
         ]
+        if self.tree_cfg.stop_unanimous:
+            rewards = iter([reward for _, _, reward, _ in entered])
+            for growth, _, samples in finished:
+                own = list(itertools.islice(rewards, len(samples)))
+                growth.tree.stopped |= growth.tree.expansions == 1 and self._agree(samples, own)
         pool = finished[0][0].tree.pool
         pool.backup(*zip(*entered, strict=True))
         trees = list({growth.tree.place: growth.tree for growth, _, _ in finished}.values())
@@ -111,6 +126,13 @@ class Search:
         if growing:
             for tree, node in zip(growing, pool.select([tree.place for tree in growing]).tolist(), strict=True):
                 tree.selected = node
+
+    def _agree(self, samples: Sequence[Sample], rewards: Sequence[float]) -> bool:
+        """Whether samples from one node have the same end, reward and text, be it of other tokens."""
+        texts = {sample.tokens for sample in samples}
+        if len(texts) > 1:
+            texts = {self.dialect.text(tokens) for tokens in texts}
+        return len(texts) == len(set(rewards)) == len({sample.end for sample in samples}) == 1
 
     def _grades(self, growth, request: Request, samples: Sequence[Sample]) -> list[Grade]:
         grades = []

@@ -62,12 +62,13 @@ class Fragment:
 class SearchTree:
     """Nodes in order of creation; node 0 is the prompt.
 
-    expansions  how many were begun
+    expansions  how many were begun;  widened: those that progressive widening began where PUCT would have gone down
+    stopped     whether it was ended for giving no signal
     selected    the node that the next expansion starts at, where that was worked out together with other trees'
     """
 
     def __init__(self, cfg: SearchConfig, pool: TreePool | None = None):
-        self.cfg, self.expansions = cfg, 0
+        self.cfg, self.expansions, self.widened, self.stopped = cfg, 0, 0, False
         self.selected: int | None = None
         self._pool: TreePool | None = pool or TreePool(cfg)
         self._place = self._pool.take_place()
@@ -104,7 +105,7 @@ class SearchTree:
     @property
     def finished(self) -> bool:
         closed = self._read[1][ROOT].closed if self._pool is None else self._pool.closed[self._place, ROOT]
-        return self.expansions >= self.cfg.iterations or bool(closed)
+        return self.stopped or self.expansions >= self.cfg.iterations or bool(closed)
 
     @property
     def size(self) -> int:
@@ -161,10 +162,15 @@ class SearchTree:
         chosen = self.select() if self.selected is None else self.selected
         self.selected = None
         before = int(self.pool.expansions[self._place, chosen])
+        self.widened += bool(self.cfg.widening and before and self._has_open_child(chosen))
         self.pool.expansions[self._place, chosen] += 1
         self.pool.version += 1
         self.expansions += 1
         return chosen, before
+
+    def _has_open_child(self, node: int) -> bool:
+        below = self.pool.parent[self._place, : self.size] == node
+        return not self.pool.closed[self._place, : self.size][below].all()
 
     def select(self) -> int:
         """The node that the rules expand next. See `TreePool.select`."""
