@@ -233,6 +233,8 @@ def _search() -> ConfigDict:
             # again, whatever E_max, while fewer than widening * N^widening_power samples were drawn at it; 0: never
             "widening_power": 0.5,  # how the samples drawn at a node grow with those that passed it
             "stop_unanimous": False,  # end a tree whose first samples agree in text and reward: it has no signal
+            "extra_iterations": 0,  # most expansions that a tree with right and wrong samples gets beyond `iterations`,
+            # out of those that trees which ended early left over; 0 gives them to nobody
             "max_depth": 0,  # fragments below which nothing is expanded; 0 is no limit
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 
 from itool_jax.sampling.sampler import Request, Sample
 from tests.worlds import dialect
@@ -15,6 +16,7 @@ class ScriptedSampler:
 
     def __init__(self, texts: Mapping[int, Sequence[str]], order: int = 0, places: int = 3):
         self.texts, self.order, self.places = texts, random.Random(order), places
+        self.cfg, self.stats = SimpleNamespace(trees=places), SimpleNamespace(retired=[])
         self.asked: list[tuple[int, int, int]] = []  # (key, node, expansion) of every request
 
     def grow(self, growths, receive: Callable) -> Iterator:
@@ -37,7 +39,8 @@ class ScriptedSampler:
         self.asked.append((growth.key, request.node, request.expansion))
         rng = random.Random(f"{growth.key} {request.node} {request.expansion}")
         answers = [(*dialect().tokenizer.encode(text), dialect().end_of_turn) for text in self.texts[growth.key]]
-        length = len(request.path)
-        fitting = [answer[length:] for answer in answers if answer[:length] == request.path and len(answer) > length]
+        path = growth.prompt[len(growth.prepared.prompt) :] + request.path
+        length = len(path)
+        fitting = [answer[length:] for answer in answers if answer[:length] == path and len(answer) > length]
         drawn = [rng.choice(fitting) for _ in range(request.samples)]
         return [Sample(tokens, tuple(-rng.random() for _ in tokens), "stop") for tokens in drawn]

@@ -34,6 +34,7 @@ def search_config(cfg: ConfigDict) -> SearchConfig:
         widening=cfg.widening,
         widening_power=cfg.widening_power,
         stop_unanimous=cfg.stop_unanimous,
+        extra_iterations=cfg.extra_iterations,
     )
 
 

@@ -35,6 +35,7 @@ class SearchConfig:
                     0 for never
     widening_power  alpha, below 1
     stop_unanimous  a tree ends after its first expansion where all samples have the same text and reward
+    extra_iterations  more expansions that a tree with mixed outcomes may get, out of those that ended trees left
     """
 
     samples: int = 3
@@ -48,6 +49,7 @@ class SearchConfig:
     widening: float = 0.0
     widening_power: float = 0.5
     stop_unanimous: bool = False
+    extra_iterations: int = 0
 
 
 class TreePool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from itool_jax.data.prepared import Dialect, Prepared
@@ -11,9 +11,10 @@ from itool_jax.models.policy import Policy
 from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
 from itool_jax.search.fragments import fragment_cuts
 from itool_jax.search.pool import TreePool
+from itool_jax.search.reallocation import BaseTrees, is_mixed, restore_growth
 from itool_jax.search.rewards import Grade, grade_answer, grade_prefix
 from itool_jax.search.self_evaluation import SelfEvaluator
-from itool_jax.search.tree import Fragment, SearchConfig, SearchTree
+from itool_jax.search.tree import ROOT, Fragment, SearchConfig, SearchTree
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class SamplingConfig:
 
 @dataclass
 class SearchGrowth:
-    """One example's tree, and what it asks the sampler for; grades, opinions and cuts of its answers are kept."""
+    """One example's tree, and what it asks the sampler for; grades, opinions and cuts of its answers are kept.
+
+    read  tokens of the answer that the sampler reads as part of the prompt, for a tree whose arena is gone
+    """
 
     prepared: Prepared
     tree: SearchTree
@@ -42,6 +46,7 @@ class SearchGrowth:
     grades: dict[tuple[int, ...], Grade] = field(default_factory=dict)
     opinions: dict[tuple[int, ...], float] = field(default_factory=dict)
     cuts: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+    read: tuple[int, ...] = ()
 
     @property
     def key(self) -> int:
@@ -49,7 +54,11 @@ class SearchGrowth:
 
     @property
     def prompt(self) -> Sequence[int]:
-        return self.prepared.prompt
+        return self.prepared.prompt + self.read
+
+    def answer(self, request: Request, sample: Sample) -> tuple[int, ...]:
+        """The whole answer that a sample ends."""
+        return (*self.read, *request.path, *sample.tokens)
 
     def counts(self) -> dict[str, int]:
         """What the options of the search did to this tree, for its stage's statistics."""
@@ -57,7 +66,8 @@ class SearchGrowth:
         return {
             "expansions_widened": tree.widened,
             "expansions_by_entropy": tree.expansions - 1 if tree.cfg.select_by == "entropy" else 0,
-            "expansions_unused": tree.cfg.iterations - tree.expansions,
+            "expansions_unused": max(0, tree.cfg.iterations - tree.expansions),
+            "expansions_extra": max(0, tree.expansions - tree.cfg.iterations),
             "stopped_unanimous": int(tree.stopped),
         }
 
@@ -67,7 +77,8 @@ class SearchGrowth:
         node, expansion = self.tree.begin_expansion()
         path, s = self.tree.path(node), self.sampling
         budget = s.answer_tokens - len(path)
-        return (Request(path, self.tree.cfg.samples, budget, node, expansion, s.temperature, s.top_p),)
+        below = path[len(self.read) :]
+        return (Request(below, self.tree.cfg.samples, budget, node, expansion, s.temperature, s.top_p),)
 
 
 class Search:
@@ -88,14 +99,71 @@ class Search:
         """Fixes the shapes of self-evaluation for these examples; a resumed search names all of them again."""
         self._evaluator.reserve(examples)
 
-    def run(self, sampler: TreeSampler, examples: Sequence[Prepared]) -> Iterator[SearchGrowth]:
-        """Yields every example's growth when its tree has ended."""
+    def longest_prompt(self, examples: Sequence[Prepared]) -> int:
+        """Prompt columns that the sampler needs: trees that get extra expansions have their answers read with it."""
+        longest = max((len(prepared.prompt) for prepared in examples), default=0)
+        return longest + (self.sampling.answer_tokens if self.tree_cfg.extra_iterations else 0)
+
+    def run(
+        self, sampler: TreeSampler, examples: Sequence[Prepared], base_trees: BaseTrees | None = None
+    ) -> Iterator[SearchGrowth]:
+        """Yields every example's growth when its tree has ended.
+
+        base_trees is needed for `extra_iterations`. A search that goes on after a kill is given the examples that were
+        not yielded, with the same file.
+        """
+        extra = self.tree_cfg.extra_iterations
+        if extra and base_trees is None:
+            raise ValueError("extra_iterations needs base_trees to keep what waits for them")
         pool = TreePool(self.tree_cfg)
-        growths = (SearchGrowth(prepared, SearchTree(self.tree_cfg, pool), self.sampling) for prepared in examples)
-        for growth in sampler.grow(growths, self.receive):
+        waits = lambda p: base_trees is not None and base_trees.state(p.id) is not None
+        for growth in sampler.grow((self._growth(p, pool) for p in examples if not waits(p)), self.receive):
             assert isinstance(growth, SearchGrowth)
-            growth.tree.detach()
-            yield growth
+            tree, waiting = growth.tree, False
+            if base_trees is not None:
+                spent = tree.expansions >= tree.limit and not tree.stopped and not tree.nodes[ROOT].closed
+                waiting = spent and is_mixed(growth) and not _is_retired(growth, sampler)
+                base_trees.keep(growth, waiting)
+            tree.detach()
+            if not waiting:
+                yield growth
+        if extra and base_trees is not None:
+            shares = base_trees.shares(self.tree_cfg.iterations, extra)
+            rest = sorted(filter(waits, examples), key=lambda p: p.id)
+            for start in range(0, len(rest), sampler.cfg.trees):
+                chunk = rest[start : start + sampler.cfg.trees]
+                yield from self._grow_on(sampler, pool, chunk, base_trees, shares)
+
+    def _growth(self, prepared: Prepared, pool: TreePool) -> SearchGrowth:
+        return SearchGrowth(prepared, SearchTree(self.tree_cfg, pool), self.sampling)
+
+    def _grow_on(
+        self,
+        sampler: TreeSampler,
+        pool: TreePool,
+        examples: Sequence[Prepared],
+        base_trees: BaseTrees,
+        shares: Mapping[str, int],
+    ) -> Iterator[SearchGrowth]:
+        """Gives waiting trees their shares, one expansion of each at a time: the arenas of before are gone."""
+        growths = [self._growth(prepared, pool) for prepared in examples]
+        for growth in growths:
+            restore_growth(growth, base_trees.state(growth.prepared.id) or {})
+        while growths:
+            going = []
+            for growth in growths:
+                tree = growth.tree
+                tree.limit = self.tree_cfg.iterations + shares[growth.prepared.id]
+                if tree.finished or _is_retired(growth, sampler):
+                    tree.detach()
+                    yield growth
+                else:
+                    tree.selected, tree.limit = tree.select(), tree.expansions + 1
+                    growth.read = tree.path(tree.selected)
+                    going.append(growth)
+            growths = going
+            for _ in sampler.grow(growths, self.receive):
+                pass
 
     def receive(self, finished: Sequence[Finished]) -> None:
         """Grades what came, by slots and where asked by the policy itself, and enters it into the trees.
@@ -140,7 +208,7 @@ class Search:
             if sample.end == "budget":
                 grades.append(Grade(0.0, False))
                 continue
-            answer = (*request.path, *sample.tokens)
+            answer = growth.answer(request, sample)
             grade = growth.grades.get(answer)
             if grade is None:
                 grade = growth.grades[answer] = grade_answer(growth.prepared.example, self.dialect.text(answer))
@@ -152,8 +220,8 @@ class Search:
         if not self.sampling.self_eval_weight:
             return [[0.0] * len(samples) for _, _, samples in finished]
         answers = [
-            [(*request.path, *sample.tokens) if sample.end == "stop" else None for sample in samples]
-            for _, request, samples in finished
+            [growth.answer(request, sample) if sample.end == "stop" else None for sample in samples]
+            for growth, request, samples in finished
         ]
         asked = [
             (growth, sorted({a for a in own if a is not None and a not in growth.opinions}))
@@ -172,8 +240,8 @@ class Search:
         self, growth: SearchGrowth, request: Request, sample: Sample, grade: Grade, opinion: float
     ) -> tuple[int, float, bool]:
         """Inserts a sample; returns its leaf, its reward and whether it is right."""
-        tree, start = growth.tree, len(request.path)
-        cuts = [start, *(cut for cut in self._cuts(growth, (*request.path, *sample.tokens)) if cut > start)]
+        tree, start = growth.tree, len(growth.read) + len(request.path)
+        cuts = [start, *(cut for cut in self._cuts(growth, growth.answer(request, sample)) if cut > start)]
         fragments = [
             Fragment(sample.tokens[a - start : b - start], sample.logprobs[a - start : b - start])
             for a, b in itertools.pairwise(cuts)
@@ -194,3 +262,7 @@ class Search:
             dialect = self.dialect
             cuts = growth.cuts[answer] = fragment_cuts(answer, dialect.tokenizer.token_bytes, dialect.end_of_turn)
         return cuts
+
+
+def _is_retired(growth: SearchGrowth, sampler: TreeSampler) -> bool:
+    return any(growth is lost for lost in sampler.stats.retired)

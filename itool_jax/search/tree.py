@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ __all__ = ["ROOT", "End", "Fragment", "Node", "SearchConfig", "SearchTree"]
 
 End = Literal["stop", "budget"]
 _ENDS: dict[End | None, int] = {None: INNER, "stop": STOP, "budget": BUDGET}
+_NUMBERS = ("reward", "visits", "total", "finished", "expansions", "right")
+_KEPT = ("parent", "tokens", "prior", "end", *_NUMBERS)
 _END_NAMES = {number: name for name, number in _ENDS.items()}
 
 
@@ -63,12 +65,14 @@ class SearchTree:
     """Nodes in order of creation; node 0 is the prompt.
 
     expansions  how many were begun;  widened: those that progressive widening began where PUCT would have gone down
+    limit       how many it may have
     stopped     whether it was ended for giving no signal
     selected    the node that the next expansion starts at, where that was worked out together with other trees'
     """
 
     def __init__(self, cfg: SearchConfig, pool: TreePool | None = None):
         self.cfg, self.expansions, self.widened, self.stopped = cfg, 0, 0, False
+        self.limit = cfg.iterations
         self.selected: int | None = None
         self._pool: TreePool | None = pool or TreePool(cfg)
         self._place = self._pool.take_place()
@@ -105,7 +109,7 @@ class SearchTree:
     @property
     def finished(self) -> bool:
         closed = self._read[1][ROOT].closed if self._pool is None else self._pool.closed[self._place, ROOT]
-        return self.stopped or self.expansions >= self.cfg.iterations or bool(closed)
+        return self.stopped or self.expansions >= self.limit or bool(closed)
 
     @property
     def size(self) -> int:
@@ -130,13 +134,13 @@ class SearchTree:
             key = node, array("i", fragment.tokens).tobytes()
             child = None if last and end == "budget" else self._children.get(key)
             if child is None:
-                child = self._add(key, fragment, end if last else None)
+                prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
+                child = self._add(key, prior, end if last else None)
             node = child
         return node
 
-    def _add(self, key: tuple[int, bytes], fragment: Fragment, end: End | None) -> int:
+    def _add(self, key: tuple[int, bytes], prior: float, end: End | None) -> int:
         parent, tokens = key
-        prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
         child = self.pool.add(self._place, parent, prior, _ENDS[end])
         self._parents.append(parent)
         self._fragments.append(tokens)
@@ -175,6 +179,25 @@ class SearchTree:
     def select(self) -> int:
         """The node that the rules expand next. See `TreePool.select`."""
         return int(self.pool.select([self._place])[0])
+
+    def state(self) -> dict[str, Any]:
+        """All of an unfinished tree as JSON values, to `restore` it from."""
+        return {
+            "expansions": self.expansions,
+            "widened": self.widened,
+            "nodes": [[getattr(node, name) for name in _KEPT] for node in self.nodes],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Makes a new tree the one that `state` was taken of, in every bit."""
+        pool = self.pool
+        self.expansions, self.widened = state["expansions"], state["widened"]
+        for index, (parent, tokens, prior, end, *numbers) in enumerate(state["nodes"]):
+            if index != ROOT:
+                self._add((parent, array("i", tokens).tobytes()), prior, end)
+            for name, number in zip(_NUMBERS, numbers, strict=True):
+                getattr(pool, name)[self._place, index] = number
+        pool.close([self._place])
 
     def _snapshot(self) -> tuple[list[Node], list[float]]:
         """Nodes and action values, read again if the pool has changed."""
