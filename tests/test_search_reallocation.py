@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from etils import epath
 
+from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, prompt_columns
 from itool_jax.search.pool import TreePool
 from itool_jax.search.reallocation import BaseTrees
 from itool_jax.search.search import SamplingConfig, Search
 from itool_jax.search.tree import ROOT, SearchConfig, SearchTree
 from tests.scripted_sampler import ScriptedSampler
+from tests.test_sampler import one_device
 from tests.test_search_pool import Samples
-from tests.worlds import dialect, examples
+from tests.worlds import dialect, examples, small_policy
 
 COUNT = 7
 WRONG = ["[f(a=1, b=2)]", "[f(a=1, b=3)]", "[f(a=2, c=(1, 2), d=4)]", "Which one? Say more."]
@@ -136,3 +138,30 @@ def test_a_tree_restored_from_json_is_the_same_and_grows_the_same(gamma):
     while not tree.finished:
         expand(tree, again)
     assert again.nodes == tree.nodes and again.nodes[ROOT].visits > 12
+
+
+class Generous(BaseTrees):
+    """Gives every waiting tree the most."""
+
+    def shares(self, iterations, most):
+        return {id: most for id in super().shares(iterations, most)}
+
+
+def test_the_sampler_reads_a_tree_again_where_it_grows_on(file, monkeypatch):
+    """Samples below nodes whose arena is gone are those of an arena that was never left."""
+    monkeypatch.setattr("itool_jax.search.search.is_mixed", lambda growth: True)
+
+    def grow(base_trees, **cfg):
+        one = Search(small_policy(), dialect(), SearchConfig(**cfg), SamplingConfig(answer_tokens=32))
+        longest = prompt_columns(one.longest_prompt(examples(4)))
+        settings = SamplerConfig(2, 3, longest, 512, (dialect().end_of_turn,))
+        sampler = TreeSampler(small_policy(), settings, seed=1, mesh=one_device())
+        return {growth.key: growth.tree for growth in one.run(sampler, examples(4), base_trees)}
+
+    at_once = grow(None, iterations=5)
+    grown_on = grow(Generous(epath.Path(file)), iterations=2, extra_iterations=3)
+    for key, tree in at_once.items():
+        what = lambda tree: [(node.tokens, node.parent, node.visits, node.expansions) for node in tree.nodes]
+        assert what(grown_on[key]) == what(tree)
+        assert [n.prior for n in grown_on[key].nodes] == pytest.approx([n.prior for n in tree.nodes], rel=1e-4)
+    assert any(node.expansions for tree in at_once.values() for node in tree.nodes[1:])

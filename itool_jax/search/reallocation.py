@@ -27,16 +27,22 @@ class BaseTrees:
     def __init__(self, file: epath.Path):
         self._file, self._rows = file, files.kept_rows(file)
 
-    def state(self, id: str) -> dict[str, Any] | None:
-        """The growth of a tree that waits for more expansions; None where it does not, or has not grown yet."""
-        row = self._rows.get(id)
-        return row["growth"] if row else None
+    def waits(self, id: str) -> bool:
+        """Whether a tree is known to wait for more expansions."""
+        return bool(self._rows.get(id, {}).get("growth"))
+
+    def restore(self, growth: SearchGrowth) -> None:
+        """Makes a new growth the one that waits."""
+        state = self._rows[growth.prepared.id]["growth"]
+        growth.tree.restore(state["tree"])
+        growth.grades.update((tuple(answer), Grade(*grade)) for answer, grade in state["grades"])
+        growth.opinions.update((tuple(answer), opinion) for answer, opinion in state["opinions"])
 
     def keep(self, growth: SearchGrowth, waits: bool) -> None:
         """Notes how many expansions a tree took, and if it waits for more, all of it."""
         id = growth.prepared.id
         if id not in self._rows:
-            state = growth_state(growth) if waits else None
+            state = _state(growth) if waits else None
             row = {"id": id, "expansions": growth.tree.expansions, "growth": state}
             files.keep_row(self._file, row)
             self._rows[id] = row
@@ -59,17 +65,10 @@ def is_mixed(growth: SearchGrowth) -> bool:
     return 0 < right < nodes[ROOT].visits
 
 
-def growth_state(growth: SearchGrowth) -> dict[str, Any]:
+def _state(growth: SearchGrowth) -> dict[str, Any]:
     """All that a tree needs to grow on, as JSON values."""
     return {
         "tree": growth.tree.state(),
         "grades": [[answer, astuple(grade)] for answer, grade in growth.grades.items()],
         "opinions": list(growth.opinions.items()),
     }
-
-
-def restore_growth(growth: SearchGrowth, state: Mapping[str, Any]) -> None:
-    """Makes a new growth the one that `state` was taken of."""
-    growth.tree.restore(state["tree"])
-    growth.grades.update((tuple(answer), Grade(*grade)) for answer, grade in state["grades"])
-    growth.opinions.update((tuple(answer), opinion) for answer, opinion in state["opinions"])

@@ -11,7 +11,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
 from itool_jax.search.fragments import fragment_cuts
 from itool_jax.search.pool import TreePool
-from itool_jax.search.reallocation import BaseTrees, is_mixed, restore_growth
+from itool_jax.search.reallocation import BaseTrees, is_mixed
 from itool_jax.search.rewards import Grade, grade_answer, grade_prefix
 from itool_jax.search.self_evaluation import SelfEvaluator
 from itool_jax.search.tree import ROOT, Fragment, SearchConfig, SearchTree
@@ -112,43 +112,46 @@ class Search:
         base_trees is needed for `extra_iterations`. A search that goes on after a kill is given the examples that were
         not yielded, with the same file.
         """
-        extra = self.tree_cfg.extra_iterations
-        if extra and base_trees is None:
+        pool, extra = TreePool(self.tree_cfg), self.tree_cfg.extra_iterations
+        if not extra:
+            for growth in self._grow(sampler, pool, examples):
+                growth.tree.detach()
+                yield growth
+            return
+        if base_trees is None:
             raise ValueError("extra_iterations needs base_trees to keep what waits for them")
-        pool = TreePool(self.tree_cfg)
-        waits = lambda p: base_trees is not None and base_trees.state(p.id) is not None
-        for growth in sampler.grow((self._growth(p, pool) for p in examples if not waits(p)), self.receive):
-            assert isinstance(growth, SearchGrowth)
-            tree, waiting = growth.tree, False
-            if base_trees is not None:
-                spent = tree.expansions >= tree.limit and not tree.stopped and not tree.nodes[ROOT].closed
-                waiting = spent and is_mixed(growth) and not _is_retired(growth, sampler)
-                base_trees.keep(growth, waiting)
-            tree.detach()
+        for growth in self._grow(sampler, pool, [p for p in examples if not base_trees.waits(p.id)]):
+            waiting = self._may_go_on(growth) and not _is_retired(growth, sampler)
+            base_trees.keep(growth, waiting)
+            growth.tree.detach()
             if not waiting:
                 yield growth
-        if extra and base_trees is not None:
-            shares = base_trees.shares(self.tree_cfg.iterations, extra)
-            rest = sorted(filter(waits, examples), key=lambda p: p.id)
-            for start in range(0, len(rest), sampler.cfg.trees):
-                chunk = rest[start : start + sampler.cfg.trees]
-                yield from self._grow_on(sampler, pool, chunk, base_trees, shares)
+        shares = base_trees.shares(self.tree_cfg.iterations, extra)
+        rest = sorted((p for p in examples if base_trees.waits(p.id)), key=lambda p: p.id)
+        for start in range(0, len(rest), sampler.cfg.trees):
+            growths = [self._growth(prepared, pool) for prepared in rest[start : start + sampler.cfg.trees]]
+            for growth in growths:
+                base_trees.restore(growth)
+            yield from self._grow_on(sampler, growths, shares)
 
     def _growth(self, prepared: Prepared, pool: TreePool) -> SearchGrowth:
         return SearchGrowth(prepared, SearchTree(self.tree_cfg, pool), self.sampling)
 
+    def _grow(self, sampler: TreeSampler, pool: TreePool, examples: Sequence[Prepared]) -> Iterator[SearchGrowth]:
+        for growth in sampler.grow((self._growth(prepared, pool) for prepared in examples), self.receive):
+            assert isinstance(growth, SearchGrowth)
+            yield growth
+
+    @staticmethod
+    def _may_go_on(growth: SearchGrowth) -> bool:
+        """Whether a tree that had its own expansions can use more."""
+        tree = growth.tree
+        return not tree.stopped and not tree.nodes[ROOT].closed and is_mixed(growth)
+
     def _grow_on(
-        self,
-        sampler: TreeSampler,
-        pool: TreePool,
-        examples: Sequence[Prepared],
-        base_trees: BaseTrees,
-        shares: Mapping[str, int],
+        self, sampler: TreeSampler, growths: Sequence[SearchGrowth], shares: Mapping[str, int]
     ) -> Iterator[SearchGrowth]:
-        """Gives waiting trees their shares, one expansion of each at a time: the arenas of before are gone."""
-        growths = [self._growth(prepared, pool) for prepared in examples]
-        for growth in growths:
-            restore_growth(growth, base_trees.state(growth.prepared.id) or {})
+        """Gives restored trees their shares, one expansion of each at a time: the arenas of before are gone."""
         while growths:
             going = []
             for growth in growths:
@@ -185,7 +188,8 @@ class Search:
             rewards = iter([reward for _, _, reward, _ in entered])
             for growth, _, samples in finished:
                 own = list(itertools.islice(rewards, len(samples)))
-                growth.tree.stopped |= growth.tree.expansions == 1 and self._agree(samples, own)
+                first = growth.tree.expansions == 1 and len(samples) == self.tree_cfg.samples
+                growth.tree.stopped |= first and self._agree(samples, own)
         pool = finished[0][0].tree.pool
         pool.backup(*zip(*entered, strict=True))
         trees = list({growth.tree.place: growth.tree for growth, _, _ in finished}.values())
