@@ -36,6 +36,7 @@ CHOICES = {
     "data.toolworld.world": ("small", "large"),
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
+    "round.search.select_by": ("puct", "entropy"),
     "round.prefer.loss": ("simpo", "dpo"),
 }
 
@@ -48,7 +49,7 @@ MINIMUMS = {
 }
 # Greatest value of numbers that have one, by the end of the key; every number is finite.
 MAXIMUMS = {
-    **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma"), 1),
+    **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma", ".widening_power"), 1),
     **{f"augment.{kind}": 1 for kind in AUGMENTATIONS},
     "seed": 2**31 - 1,
 }
@@ -227,6 +228,13 @@ def _search() -> ConfigDict:
             "prior_length_power": 1.25,  # a fragment's log-probability is divided by its length to this power
             "gamma": 1.0,  # discount of the backup; below 1, unfinished answers are graded by the slots filled so far
             "expansions_max": 2,  # E_max: expansions at one node, after which it is open no longer of itself
+            "select_by": "puct",  # what is expanded next: puct, or entropy: where the policy is least sure (Tool-Light)
+            "widening": 0.0,  # progressive widening (Coulom 2007): with puct, a node that N samples passed is expanded
+            # again, whatever E_max, while fewer than widening * N^widening_power samples were drawn at it; 0: never
+            "widening_power": 0.5,  # how the samples drawn at a node grow with those that passed it
+            "stop_unanimous": False,  # end a tree whose first samples agree in text and reward: it has no signal
+            "extra_iterations": 0,  # most expansions that a tree with right and wrong samples gets beyond `iterations`,
+            # out of those that trees which ended early left over; 0 gives them to nobody
             "max_depth": 0,  # fragments below which nothing is expanded; 0 is no limit
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out

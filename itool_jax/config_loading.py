@@ -80,12 +80,25 @@ def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
     _check_model(config.model, where)
     for name in (None, *config.round_overrides):
-        search = (resolve_round(config, name) if name else config.round).search
-        if search.arena_tokens < search.answer_tokens:
-            raise UserError(
-                f"{where}: in {name or 'config.round'} search.arena_tokens is {search.arena_tokens}, less than the "
-                f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
-            )
+        _check_search((resolve_round(config, name) if name else config.round).search, name or "config.round", where)
+
+
+def _check_search(search: ConfigDict, name: str, where: str) -> None:
+    if search.arena_tokens < search.answer_tokens:
+        raise UserError(
+            f"{where}: in {name} search.arena_tokens is {search.arena_tokens}, less than the "
+            f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
+        )
+    if search.widening and search.select_by != "puct":
+        raise UserError(
+            f"{where}: in {name} search.widening is {search.widening} with search.select_by {search.select_by!r}, but "
+            "only the walk of puct widens: set select_by to 'puct', or widening to 0."
+        )
+    if search.stop_unanimous and search.samples < 2:
+        raise UserError(
+            f"{where}: in {name} search.stop_unanimous is set with search.samples {search.samples}, but a sample alone "
+            "always agrees: set samples to 2 or more, or stop_unanimous to False."
+        )
 
 
 def _check_model(model: ConfigDict, where: str) -> None:

@@ -142,6 +142,8 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("model.quantize=nf4", "quantised weights cannot be trained, only adapters beside them: set config.model.lora"),
         ("round_overrides.round_001.search.answer_tokens=800", "in round_001 search.arena_tokens is 768"),
         ("round.search.arena_tokens=32", "in config.round search.arena_tokens is 32, less than the 96 answer_tokens"),
+        ("round.search.widening_power=1.5", "expected at least 0, at most 1"),
+        ("round.search.select_by=random", "expected one of 'puct', 'entropy'"),
     ],
 )
 def test_a_value_of_another_kind_says_what_was_expected_and_found(setting, message):
@@ -258,3 +260,10 @@ def test_settings_of_adapters_and_of_full_training_do_not_mix():
     with pytest.raises(UserError, match="lora_targets is empty with lora_rank 8: name some of q, k, v, o, gate, up"):
         override("model.lora_rank=8", "model.lora_targets=()")
     assert override("model.lora_rank=8", "model.quantize=nf4").model.lora_targets == LINEAR
+
+
+def test_options_of_the_search_that_do_not_go_together_are_refused():
+    with pytest.raises(UserError, match=r"only the walk of puct widens: set select_by"):
+        override("round.search.widening=1.0", "round.search.select_by=entropy")
+    with pytest.raises(UserError, match=r"a sample alone always agrees: set samples to 2"):
+        override("round.search.stop_unanimous=true", "round.search.samples=1")

@@ -143,6 +143,8 @@ def test_the_other_switches_go_through_the_loop(tmp_path):
         "round.search.gamma": 0.9,
         "round.search.self_eval_weight": 0.2,
         "round.search.arena_tokens": 256,
+        "round.search.extra_iterations": 2,
+        "round.search.stop_unanimous": "true",
         "round.prefer.loss": "dpo",
         "round.prefer.beta": 0.1,
         "round.prefer.sft_weight": 0.3,
@@ -153,6 +155,10 @@ def test_the_other_switches_go_through_the_loop(tmp_path):
     trees = [list(read_records(workdir / name / "trees/00000.jsonl.zst")) for name in ("round_000", "round_001")]
     expansions = [max(tree["nodes"][0]["visits"] for tree in round_trees) for round_trees in trees]
     assert expansions[0] > expansions[1] == 3
+    stats = json.loads((workdir / "round_000/stats.json").read_text())["trees"]
+    assert stats["expansions"] == sum(node["expansions"] for tree in trees[0] for node in tree["nodes"])
+    spent = 2 * len(trees[0]) + stats["expansions_extra"] - stats["expansions_unused"]
+    assert stats["expansions"] == spent and stats["stopped_unanimous"] <= stats["expansions_unused"]
     assert all(0 <= node["reward"] <= 1.2 for tree in trees[0] for node in tree["nodes"] if node.get("reward"))
     assert set(json.loads((workdir / "round_001/eval/summary.json").read_text())["sets"]) == {"mine"}
     with open_run(workdir, None) as run:

@@ -34,7 +34,7 @@ def grow_random(seed: int, cfg: SearchConfig) -> tuple[SearchTree, list[tuple[tu
             leaf = tree.insert(node, [Fragment(p, (-rng.random(),) * len(p)) for p in pieces], end)
             if cfg.gamma < 1:
                 for new in range(known, len(tree.nodes)):
-                    tree.nodes[new].reward = rng.random() if tree.nodes[new].end is None else 0.0
+                    tree.set_inner_reward(new, rng.random() if tree.nodes[new].end is None else 0.0)
             key = (*above, *pieces)
             reward = 0.0 if end == "budget" else rewards.setdefault(key, rng.random())
             tree.backup(leaf, reward, right=reward > 0.7)
@@ -96,9 +96,9 @@ def test_values_agree_with_a_naive_recursion(seed, gamma):
 def test_inner_rewards_telescope_away_without_discount():
     tree, samples = grow_random(3, SearchConfig(samples=3, iterations=8))
     rng = random.Random(0)
-    for node in tree.nodes[1:]:
-        if node.end is None:
-            node.reward = rng.random()
+    for index, node in enumerate(tree.nodes):
+        if index != ROOT and node.end is None:
+            tree.set_inner_reward(index, rng.random())
     assert tree.action_values() == pytest.approx(naive_q(tree, samples, 1.0), abs=1e-12)
 
 
@@ -121,7 +121,7 @@ def test_prior_is_length_penalised():
 
 def test_puct_prefers_value_and_unvisited_priors_and_the_lowest_id_on_ties():
     tree = SearchTree(SearchConfig(c_puct=1.0))
-    tree.nodes[ROOT].expansions = 1
+    tree.begin_expansion()
     a = tree.insert(ROOT, [*fragments([1]), *fragments([9, 0])], "stop")
     b = tree.insert(ROOT, [*fragments([2]), *fragments([9, 0])], "stop")
     tree.backup(a, 0.5, False)

@@ -191,7 +191,8 @@ def _forward(
 def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> list[Program]:
     round = round_config(config, 0)
     cfg, divisor = round.search, batch_divisor(mesh)
-    sampler = SamplerConfig(cfg.trees, cfg.samples, prompt_columns(data.prompt), cfg.arena_tokens, stop_tokens=(0,))
+    longest = data.prompt + (cfg.answer_tokens if cfg.extra_iterations else 0)  # as Search.longest_prompt has it
+    sampler = SamplerConfig(cfg.trees, cfg.samples, prompt_columns(longest), cfg.arena_tokens, stop_tokens=(0,))
     if cfg.trees % divisor:
         raise UserError(
             f"config.round.search.trees is {cfg.trees}, but trees lie over {divisor} devices (mesh data x fsdp): "

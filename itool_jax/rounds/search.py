@@ -21,6 +21,7 @@ from itool_jax.rounds.settings import pair_config, sampling_config, search_confi
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.search.fragments import fragment_cuts
 from itool_jax.search.pairs import Pair, PairReader
+from itool_jax.search.reallocation import BaseTrees
 from itool_jax.search.records import compress_line, tree_record
 from itool_jax.search.search import Search, SearchGrowth
 from itool_jax.search.tree import ROOT
@@ -94,10 +95,17 @@ class _Harvest:
         cfg = self.cfg.search
         seed = self.session.config.seed + 1_000_003 * (self.index + 1)
         sampler = self.session.sampler(
-            policy, whole, cfg.trees, branches=cfg.samples, arena_tokens=cfg.arena_tokens, seed=seed
+            policy,
+            whole,
+            cfg.trees,
+            branches=cfg.samples,
+            arena_tokens=cfg.arena_tokens,
+            seed=seed,
+            longest=search.longest_prompt(whole),
         )
         search.reserve(whole)
-        for growth in search.run(sampler, examples):
+        base_trees = BaseTrees(self.stage.kept / "base_trees.jsonl") if cfg.extra_iterations else None
+        for growth in search.run(sampler, examples, base_trees):
             yield growth, any(growth is lost for lost in sampler.stats.retired)
 
     def _row(self, growth: SearchGrowth, retired: bool) -> dict[str, Any]:
@@ -161,6 +169,7 @@ def _counts(growth: SearchGrowth, pairs: Sequence[Pair], retired: bool) -> dict[
         "nodes": len(nodes),
         "distinct_answers": len(leaves),
         "expansions": growth.tree.expansions,
+        **growth.counts(),
         "all_right": int(right == root.visits),
         "none_right": int(right == 0),
         "with_pairs": int(bool(pairs)),

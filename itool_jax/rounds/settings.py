@@ -30,6 +30,11 @@ def search_config(cfg: ConfigDict) -> SearchConfig:
         expansions_max=cfg.expansions_max,
         max_depth=cfg.max_depth,
         gamma=cfg.gamma,
+        select_by=cfg.select_by,
+        widening=cfg.widening,
+        widening_power=cfg.widening_power,
+        stop_unanimous=cfg.stop_unanimous,
+        extra_iterations=cfg.extra_iterations,
     )
 
 

@@ -1,45 +1,33 @@
-"""The search tree over fragments of one answer: insertion, backup, values, and PUCT selection.
+"""The search tree over fragments of one answer: which fragments there are, and a view of its numbers.
 
 Rules are those of iTool (arXiv 2501.09766) and MCTS-DPO (arXiv 2405.00451) as docs/method.md states them: every sample
-adds one visit and its leaf's reward to each node on its way; values follow from these sums.
+adds one visit and its leaf's reward to each node on its way; values follow from these sums. The numbers of all trees of
+a search stand in one `TreePool`, which works on all of them at once; a tree alone has a pool of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-ROOT = 0
+import numpy as np
+
+from itool_jax.search.pool import BUDGET, INNER, ROOT, STOP, SearchConfig, TreePool
+
+__all__ = ["ROOT", "End", "Fragment", "Node", "SearchConfig", "SearchTree"]
+
 End = Literal["stop", "budget"]
+_ENDS: dict[End | None, int] = {None: INNER, "stop": STOP, "budget": BUDGET}
+_NUMBERS = ("reward", "visits", "total", "finished", "expansions", "right")
+_KEPT = ("parent", "tokens", "prior", "end", *_NUMBERS)
+_END_NAMES = {number: name for name, number in _ENDS.items()}
 
 
-@dataclass(frozen=True)
-class SearchConfig:
-    """How one tree grows.
-
-    samples        n, completions drawn at each expansion
-    iterations     expansions a tree gets at most
-    c_puct         weight of the prior against the value
-    prior_power    a fragment's log-probability is divided by its length to this power
-    expansions_max E_max, expansions at one node after which it may close
-    max_depth      fragments below which nothing is expanded; 0 for no limit
-    gamma          discount; below 1, inner nodes must carry rewards of their own
-    """
-
-    samples: int = 3
-    iterations: int = 5
-    c_puct: float = 1.0
-    prior_power: float = 1.25
-    expansions_max: int = 2
-    max_depth: int = 0
-    gamma: float = 1.0
-
-
-@dataclass
-class Node:
-    """A state: the prompt and the fragments on the way here.
+class Node(NamedTuple):
+    """A state: the prompt and the fragments on the way here, as it was when it was read.
 
     tokens      of the last fragment; empty at the root
     prior       p(a|s) of that fragment
@@ -54,15 +42,15 @@ class Node:
     tokens: tuple[int, ...]
     prior: float
     depth: int
-    end: End | None = None
-    reward: float = 0.0
-    visits: int = 0
-    total: float = 0.0
-    finished: int = 0
-    expansions: int = 0
-    closed: bool = False
-    right: bool = False
-    children: list[int] = field(default_factory=list)
+    end: End | None
+    reward: float
+    visits: int
+    total: float
+    finished: int
+    expansions: int
+    closed: bool
+    right: bool
+    children: list[int]
 
 
 @dataclass(frozen=True)
@@ -74,24 +62,67 @@ class Fragment:
 
 
 class SearchTree:
-    """Nodes in order of creation; node 0 is the prompt."""
+    """Nodes in order of creation; node 0 is the prompt.
 
-    def __init__(self, cfg: SearchConfig):
-        self.cfg = cfg
-        self.nodes = [Node(parent=-1, tokens=(), prior=1.0, depth=0)]
-        self.expansions = 0
+    expansions  how many were begun;  widened: those that progressive widening began where PUCT would have gone down
+    limit       how many it may have
+    stopped     whether it was ended for giving no signal
+    selected    the node that the next expansion starts at, where that was worked out together with other trees'
+    """
+
+    def __init__(self, cfg: SearchConfig, pool: TreePool | None = None):
+        self.cfg, self.expansions, self.widened, self.stopped = cfg, 0, 0, False
+        self.limit = cfg.iterations
+        self.selected: int | None = None
+        self._pool: TreePool | None = pool or TreePool(cfg)
+        self._place = self._pool.take_place()
+        self._parents, self._fragments = [-1], [b""]
+        self._children: dict[tuple[int, bytes], int] = {}
+        self._read: tuple[int, list[Node], list[float]] = -1, [], []
+
+    @property
+    def pool(self) -> TreePool:
+        """Where its numbers are; raises RuntimeError once it was detached."""
+        if self._pool is None:
+            raise RuntimeError("a tree that left its search grows no more")
+        return self._pool
+
+    @property
+    def place(self) -> int:
+        """Its row in the pool."""
+        return self._place
+
+    def detach(self) -> None:
+        """Leaves the pool, whose place is free again; the tree can be read as before, but grows no more."""
+        self._snapshot()
+        self.pool.release(self._place)
+        self._pool = None
+
+    @property
+    def nodes(self) -> list[Node]:
+        return self._snapshot()[0]
+
+    def action_values(self) -> list[float]:
+        """Q(s, a) of the fragment that leads to each node; 0 for the root. See `TreePool.action_values`."""
+        return self._snapshot()[1]
 
     @property
     def finished(self) -> bool:
-        return self.nodes[ROOT].closed or self.expansions >= self.cfg.iterations
+        closed = self._read[1][ROOT].closed if self._pool is None else self._pool.closed[self._place, ROOT]
+        return self.stopped or self.expansions >= self.limit or bool(closed)
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        return len(self._parents)
 
     def path(self, node: int) -> tuple[int, ...]:
         """Tokens of the answer up to and including this node's fragment."""
         fragments = []
         while node != ROOT:
-            fragments.append(self.nodes[node].tokens)
-            node = self.nodes[node].parent
-        return tuple(token for fragment in reversed(fragments) for token in fragment)
+            fragments.append(self._fragments[node])
+            node = self._parents[node]
+        return _tokens(b"".join(reversed(fragments)))
 
     def insert(self, node: int, fragments: Sequence[Fragment], end: End) -> int:
         """Adds a sample's fragments below `node` and returns its leaf.
@@ -100,85 +131,101 @@ class SearchTree:
         """
         for number, fragment in enumerate(fragments, 1):
             last = number == len(fragments)
-            child = None if last and end == "budget" else self._child(node, fragment.tokens)
+            key = node, array("i", fragment.tokens).tobytes()
+            child = None if last and end == "budget" else self._children.get(key)
             if child is None:
-                child = self._add(node, fragment, end if last else None)
+                prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
+                child = self._add(key, prior, end if last else None)
             node = child
         return node
 
-    def _child(self, node: int, tokens: tuple[int, ...]) -> int | None:
-        nodes = self.nodes
-        return next((c for c in nodes[node].children if nodes[c].tokens == tokens and nodes[c].end != "budget"), None)
+    def _add(self, key: tuple[int, bytes], prior: float, end: End | None) -> int:
+        parent, tokens = key
+        child = self.pool.add(self._place, parent, prior, _ENDS[end])
+        self._parents.append(parent)
+        self._fragments.append(tokens)
+        if end != "budget":
+            self._children[key] = child
+        return child
 
-    def _add(self, parent: int, fragment: Fragment, end: End | None) -> int:
-        prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
-        self.nodes.append(Node(parent, fragment.tokens, prior, self.nodes[parent].depth + 1, end))
-        self.nodes[parent].children.append(len(self.nodes) - 1)
-        return len(self.nodes) - 1
+    def set_inner_reward(self, node: int, reward: float) -> None:
+        """R of an inner node, where gamma < 1."""
+        self.pool.reward[self._place, node] = reward
+        self.pool.version += 1
 
     def backup(self, leaf: int, reward: float, right: bool) -> None:
         """Adds one visit and the leaf's reward to every node from the leaf up to the root."""
-        self.nodes[leaf].reward = reward
-        finished = self.nodes[leaf].end == "stop"
-        while leaf >= ROOT:
-            node = self.nodes[leaf]
-            node.visits += 1
-            node.total += reward
-            node.finished += finished
-            node.right |= right
-            leaf = node.parent
+        self.pool.backup([self._place], [leaf], [reward], [right])
 
     def end_expansion(self) -> None:
-        """Says anew which nodes are closed, once all samples of an expansion are in.
-
-        Leaves and over-deep nodes are; an inner node is when all its children are and its expansions are spent.
-        """
-        cfg = self.cfg
-        for node in reversed(self.nodes):
-            spent = bool(node.children) and node.expansions >= cfg.expansions_max
-            node.closed = (
-                node.end is not None
-                or 0 < cfg.max_depth <= node.depth
-                or (spent and all(self.nodes[child].closed for child in node.children))
-            )
+        """Says anew which nodes are closed, once all samples of an expansion are in."""
+        self.pool.close([self._place])
 
     def begin_expansion(self) -> tuple[int, int]:
         """Selects a node and counts an expansion there; returns it and how many it had before."""
-        chosen = self.select()
-        before = self.nodes[chosen].expansions
-        self.nodes[chosen].expansions += 1
+        chosen = self.select() if self.selected is None else self.selected
+        self.selected = None
+        before = int(self.pool.expansions[self._place, chosen])
+        self.widened += bool(self.cfg.widening and before and self._has_open_child(chosen))
+        self.pool.expansions[self._place, chosen] += 1
+        self.pool.version += 1
         self.expansions += 1
         return chosen, before
 
+    def _has_open_child(self, node: int) -> bool:
+        below = self.pool.parent[self._place, : self.size] == node
+        return not self.pool.closed[self._place, : self.size][below].all()
+
     def select(self) -> int:
-        """Walks down by PUCT until a node that was never expanded or has no open child."""
-        node, values = ROOT, self.action_values()
-        while self.nodes[node].expansions >= 1:
-            here = self.nodes[node]
-            open_children = [child for child in here.children if not self.nodes[child].closed]
-            if not open_children:
-                return node
-            explore = self.cfg.c_puct * math.sqrt(here.visits)
-            score = lambda c: values[c] + explore * self.nodes[c].prior / (1 + self.nodes[c].visits)  # noqa: B023
-            node = max(open_children, key=lambda child: (score(child), -child))
-        return node
+        """The node that the rules expand next. See `TreePool.select`."""
+        return int(self.pool.select([self._place])[0])
 
-    def action_values(self) -> list[float]:
-        """Q(s, a) of the fragment that leads to each node; 0 for the root.
+    def state(self) -> dict[str, Any]:
+        """All of an unfinished tree as JSON values, to `restore` it from."""
+        return {
+            "expansions": self.expansions,
+            "widened": self.widened,
+            "nodes": [[getattr(node, name) for name in _KEPT] for node in self.nodes],
+        }
 
-        With gamma = 1 it is U(s') - R(s), and inner rewards telescope away; else the recursion
-        Q(s,a) = R(s') - R(s) + gamma V(s'),  V(s) = sum_a N(s,a) Q(s,a) / sum_a N(s,a)  runs from the leaves.
-        """
-        nodes = self.nodes
-        if self.cfg.gamma == 1.0:
-            return [0.0] + [n.total / max(n.visits, 1) - self._inner_reward(n.parent) for n in nodes[1:]]
-        q, weighted = [0.0] * len(nodes), [0.0] * len(nodes)
-        for index in range(len(nodes) - 1, ROOT, -1):
-            node = nodes[index]
-            value = weighted[index] / max(node.visits, 1) if node.end is None else 0.0
-            q[index] = node.reward - self._inner_reward(node.parent) + self.cfg.gamma * value
-            weighted[node.parent] += node.visits * q[index]
-        return q
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Makes a new tree the one that `state` was taken of, in every bit."""
+        pool = self.pool
+        self.expansions, self.widened = state["expansions"], state["widened"]
+        for index, (parent, tokens, prior, end, *numbers) in enumerate(state["nodes"]):
+            if index != ROOT:
+                self._add((parent, array("i", tokens).tobytes()), prior, end)
+            for name, number in zip(_NUMBERS, numbers, strict=True):
+                getattr(pool, name)[self._place, index] = number
+        pool.close([self._place])
 
-    def _inner_reward(self, node: int) -> float:
-        return 0.0 if node == ROOT else self.nodes[node].reward
+    def _snapshot(self) -> tuple[list[Node], list[float]]:
+        """Nodes and action values, read again if the pool has changed."""
+        version, nodes, values = self._read
+        if self._pool is not None and self._pool.version != version:
+            nodes = self._read_nodes(self._pool)
+            values = self._pool.action_values([self._place])[0].tolist()
+            self._read = self._pool.version, nodes, values
+        return nodes, values
+
+    def _read_nodes(self, pool: TreePool) -> list[Node]:
+        own = np.s_[self._place, : len(self._parents)]
+        children: list[list[int]] = [[] for _ in self._parents]
+        for child, parent in enumerate(self._parents[1:], 1):
+            children[parent].append(child)
+        columns = (
+            self._parents,
+            map(_tokens, self._fragments),
+            pool.prior[own].tolist(),
+            pool.depth[own].tolist(),
+            map(_END_NAMES.__getitem__, pool.end[own].tolist()),
+            *(a[own].tolist() for a in (pool.reward, pool.visits, pool.total, pool.finished, pool.expansions)),
+            pool.closed[own].tolist(),
+            pool.right[own].tolist(),
+            children,
+        )
+        return list(map(Node, *columns))
+
+
+def _tokens(packed: bytes) -> tuple[int, ...]:
+    return tuple(array("i", packed))

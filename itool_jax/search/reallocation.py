@@ -1,0 +1,74 @@
+"""Expansions that ended trees left over go to trees with right and wrong samples, where pairs are still to be found.
+
+One budget, `iterations` for every tree of a search, is spent in two parts. First each tree grows by itself; what it
+was then is kept on disk if it may grow further. When all have, the expansions left over are shared out among those, by
+their ids. So who gets how many is the same in whatever order trees end, and after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from itool_jax import files
+from itool_jax.search.rewards import Grade
+from itool_jax.search.tree import ROOT
+
+if TYPE_CHECKING:
+    from itool_jax.search.search import SearchGrowth
+
+
+class BaseTrees:
+    """What is known of the trees that had their own expansions, by id, in a file that outlives a kill."""
+
+    def __init__(self, file: epath.Path):
+        self._file, self._rows = file, files.kept_rows(file)
+
+    def waits(self, id: str) -> bool:
+        """Whether a tree is known to wait for more expansions."""
+        return bool(self._rows.get(id, {}).get("growth"))
+
+    def restore(self, growth: SearchGrowth) -> None:
+        """Makes a new growth the one that waits."""
+        state = self._rows[growth.prepared.id]["growth"]
+        growth.tree.restore(state["tree"])
+        growth.grades.update((tuple(answer), Grade(*grade)) for answer, grade in state["grades"])
+        growth.opinions.update((tuple(answer), opinion) for answer, opinion in state["opinions"])
+
+    def keep(self, growth: SearchGrowth, waits: bool) -> None:
+        """Notes how many expansions a tree took, and if it waits for more, all of it."""
+        id = growth.prepared.id
+        if id not in self._rows:
+            state = _state(growth) if waits else None
+            row = {"id": id, "expansions": growth.tree.expansions, "growth": state}
+            files.keep_row(self._file, row)
+            self._rows[id] = row
+
+    def shares(self, iterations: int, most: int) -> Mapping[str, int]:
+        """How many expansions each waiting tree gets: equal shares of those left, the first ids one more, up to `most`.
+
+        To be asked when all trees of the search are known.
+        """
+        left = sum(iterations - row["expansions"] for row in self._rows.values())
+        waiting = sorted(id for id, row in self._rows.items() if row["growth"])
+        each, over = divmod(left, max(len(waiting), 1))
+        return {id: min(most, each + (place < over)) for place, id in enumerate(waiting)}
+
+
+def is_mixed(growth: SearchGrowth) -> bool:
+    """Whether some samples are strictly right and some are not."""
+    nodes = growth.tree.nodes
+    right = sum(node.visits for node in nodes if node.end is not None and node.right)
+    return 0 < right < nodes[ROOT].visits
+
+
+def _state(growth: SearchGrowth) -> dict[str, Any]:
+    """All that a tree needs to grow on, as JSON values."""
+    return {
+        "tree": growth.tree.state(),
+        "grades": [[answer, astuple(grade)] for answer, grade in growth.grades.items()],
+        "opinions": list(growth.opinions.items()),
+    }
