@@ -80,11 +80,22 @@ def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
     _check_model(config.model, where)
     for name in (None, *config.round_overrides):
-        search = (resolve_round(config, name) if name else config.round).search
+        round = resolve_round(config, name) if name else config.round
+        search = round.search
         if search.arena_tokens < search.answer_tokens:
             raise UserError(
                 f"{where}: in {name or 'config.round'} search.arena_tokens is {search.arena_tokens}, less than the "
                 f"{search.answer_tokens} answer_tokens that one sample may take: make it several times as many."
+            )
+        if search.reward and search.gamma < 1:
+            raise UserError(
+                f"{where}: in {name or 'config.round'} search.gamma is {search.gamma} with the reward "
+                f"{search.reward!r}, which grades finished answers alone: set gamma to 1, or reward to ''."
+            )
+        if round.pairs.mode == "listwise" and round.prefer.loss != "list_mle":
+            raise UserError(
+                f"{where}: in {name or 'config.round'} pairs.mode is 'listwise' and prefer.loss {round.prefer.loss!r}, "
+                "which is of pairs: set prefer.loss to 'list_mle', or pairs.mode to 'all'."
             )
 
 
