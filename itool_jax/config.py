@@ -37,7 +37,8 @@ CHOICES = {
     "data.toolworld.tools": ("train", "unseen"),
     "round.search.self_eval_orderings": (1, 2),
     "round.search.select_by": ("puct", "entropy"),
-    "round.prefer.loss": ("simpo", "dpo"),
+    "round.pairs.mode": ("best_worst", "all", "listwise"),
+    "round.prefer.loss": ("simpo", "dpo", "list_mle"),
 }
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
@@ -237,6 +238,7 @@ def _search() -> ConfigDict:
             # out of those that trees which ended early left over; 0 gives them to nobody
             "max_depth": 0,  # fragments below which nothing is expanded; 0 is no limit
             "answer_tokens": 64,  # budget of an answer; one that reaches it is truncated, worth 0, and in no pair
+            "reward": "",  # package.module:function that grades answers instead of O by slots: see docs/search.md
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
             "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
             "trees": 32,  # trees grown side by side
@@ -248,6 +250,8 @@ def _search() -> ConfigDict:
 def _pairs() -> ConfigDict:
     return ConfigDict(
         {
+            "mode": "best_worst",  # at each fork: best right against worst wrong child; all such pairs; or, listwise,
+            # one ranking of the children, for the loss list_mle
             "min_gap": 0.0,  # smallest difference in Q between chosen and rejected
             "per_tree_max": 8,  # pairs of one tree at most, those with the largest gap; 0 is no limit
             "ground_truth_stand_in": False,  # where no sampled child is right, the ground truth's is the chosen one
@@ -258,9 +262,9 @@ def _pairs() -> ConfigDict:
 def _prefer() -> ConfigDict:
     return ConfigDict(
         {
-            "loss": "simpo",  # simpo or dpo
+            "loss": "simpo",  # simpo or dpo; list_mle for rankings, which of a pair is simpo
             "beta": 2.5,  # scale of the reward
-            "gamma": 0.5,  # simpo's margin, absolute
+            "gamma": 0.5,  # the margin of simpo and list_mle, absolute
             "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
             "anchor_weight": 0.0,  # what -log pi of a selected prompt's right answer counts against a pair's loss
             "epochs": 2,  # passes over the pairs

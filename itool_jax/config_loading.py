@@ -80,7 +80,13 @@ def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
     _check_model(config.model, where)
     for name in (None, *config.round_overrides):
-        _check_search((resolve_round(config, name) if name else config.round).search, name or "config.round", where)
+        round, place = resolve_round(config, name) if name else config.round, name or "config.round"
+        _check_search(round.search, place, where)
+        if round.pairs.mode == "listwise" and round.prefer.loss != "list_mle":
+            raise UserError(
+                f"{where}: in {place} pairs.mode is 'listwise' and prefer.loss {round.prefer.loss!r}, which is of "
+                "pairs: set prefer.loss to 'list_mle', or pairs.mode to 'all'."
+            )
 
 
 def _check_search(search: ConfigDict, name: str, where: str) -> None:
@@ -98,6 +104,11 @@ def _check_search(search: ConfigDict, name: str, where: str) -> None:
         raise UserError(
             f"{where}: in {name} search.stop_unanimous is set with search.samples {search.samples}, but a sample alone "
             "always agrees: set samples to 2 or more, or stop_unanimous to False."
+        )
+    if search.reward and search.gamma < 1:
+        raise UserError(
+            f"{where}: in {name} search.gamma is {search.gamma} with the reward {search.reward!r}, which grades "
+            "finished answers alone: set gamma to 1, or reward to ''."
         )
 
 

@@ -76,6 +76,9 @@ def metrics(stages: tuple[str, ...], chance: random.Random) -> list[dict]:
                 shares = {name: (0.8 + plus) * (1 - 2.0 ** (-begun / 400)) for name, plus in SETS.items()}
                 rows.append({"stage": f"warmup/{level}/heldout", "step": step, "time": 0.0, **shares})
     for stage in stages:
+        for step in range(1, 1126) if stage.startswith("round") else ():
+            found = {"reward": 0.6 + 0.1 * chance.random(), "score": 0.5 + 0.1 * chance.random(), "pairs": 1}
+            rows.append({"stage": f"{stage}/search", "step": step, "time": 0.0, **found, "self_evaluation": 0.3})
         for step in range(1, 114) if stage.startswith("round") else ():
             row = {
                 "loss": 1.1 - 0.005 * step + 0.1 * chance.random(),
@@ -96,6 +99,7 @@ def stats(chance: random.Random) -> dict:
             "all_right": 402,
             "retired": 3,
         },
+        "rewards": {"mean_reward": 0.61, "mean_score": 0.55, "mean_self_evaluation": 0.3},
         "pairs": {"kept": 905, "sampled": 905},
         "pairs_removed": {"no_right_child": 288, "not_proven_wrong": 171, "same_reading": 40, "over_limit": 12},
         "prompts_too_long": 0,
@@ -130,7 +134,8 @@ def wide_tree() -> dict:
         node(6, 4, " guests=4,", 6, 1.0),
         node(7, 4, " guests=3,", 2, 0.42),
         node(8, 6, " outdoor=True),", 6, 1.0),
-        leaf(9, 8, ' check_weather(city="Trondheim", day="tomorrow evening")]', 6, 1.0),
+        leaf(9, 8, ' check_weather(city="Trondheim", day="tomorrow evening")]', 6, 1.0)
+        | {"score": 0.875, "self_evaluation": 0.125},
         leaf(10, 7, " outdoor=True)]", 2, 0.42),
         node(11, 5, " guests=4,", 4, 0.64),
         leaf(12, 11, " outdoor=True)]", 2, 0.71),

@@ -98,6 +98,12 @@ def test_an_unknown_key_names_the_nearest_known_one(setting, near):
         override(setting)
 
 
+def test_a_reward_of_ones_own_grades_no_unfinished_answers():
+    with pytest.raises(UserError, match=r"in round_001 search\.gamma is 0\.9 with the reward 'mine:f', which grades"):
+        override("round_overrides.round_001.search.reward=mine:f", "round.search.gamma=0.9")
+    assert override("round.search.reward=mine:f").round.search.reward == "mine:f"
+
+
 def test_a_key_like_no_other_says_where_the_keys_are():
     with pytest.raises(UserError, match=r"no config key 'zzzzzzz'\. itool_jax/config\.py lists every key"):
         override("zzzzzzz=1")
@@ -118,8 +124,8 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("seed", "write --config.seed=VALUE"),
         ("round=3", "config.round is a group of keys"),
         ("round_overrides=3", "config.round_overrides is a group of keys"),
-        ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo'"),
-        ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo'"),
+        ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo', 'list_mle'"),
+        ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo', 'list_mle'"),
         ("data.warmup_share=1.5", "expected at least 0, at most 1"),
         ("seed=5000000000", "config.seed is 5000000000; expected at least 0, at most 2147483647"),
         ("warmup.rows=0", "config.warmup.rows is 0; expected at least 1"),
@@ -141,6 +147,11 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("model.quantize=int4", "config.model.quantize is 'int4'; expected one of '', 'int8', 'nf4'"),
         ("model.quantize=nf4", "quantised weights cannot be trained, only adapters beside them: set config.model.lora"),
         ("round_overrides.round_001.search.answer_tokens=800", "in round_001 search.arena_tokens is 768"),
+        ("round.pairs.mode=listwise", "in config.round pairs.mode is 'listwise' and prefer.loss 'simpo', which is of"),
+        (
+            "round.pairs.mode=worst",
+            "config.round.pairs.mode is 'worst'; expected one of 'best_worst', 'all', 'listwise'",
+        ),
         ("round.search.arena_tokens=32", "in config.round search.arena_tokens is 32, less than the 96 answer_tokens"),
         ("round.search.widening_power=1.5", "expected at least 0, at most 1"),
         ("round.search.select_by=random", "expected one of 'puct', 'entropy'"),

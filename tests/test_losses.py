@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from itool_jax.models.policy import init_policy
 from itool_jax.training import losses
 from itool_jax.training.dataset import batched
 from itool_jax.training.objectives import PreferenceBatch, preference, sft
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair, fitting_rows, with_reference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference, fitting_rows, with_reference
 from itool_jax.training.step import frozen_part, init_state, make_train_step
 from tests.test_forest import CFG, assert_same_direction, completion_logprobs, random_paths
 from tests.test_mesh import assert_close, one_device, sft_rows
@@ -54,6 +54,55 @@ def test_dpo_is_the_papers_formula(beta):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
 
 
+def ranking_cost(scores, ranks, gamma):
+    """-log of the chance to draw the sides best first, in float64.
+
+    Each is drawn from itself and those ranked below it, which have a start of gamma.
+    """
+    cost = 0.0
+    for score, rank in zip(scores, ranks, strict=True):
+        rivals = [other + gamma for other, level in zip(scores, ranks, strict=True) if level > rank]
+        cost -= np.log(np.exp(score) / (np.exp(score) + np.sum(np.exp(rivals))))
+    return cost
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(2.5, 0.5), (1.0, 0.0)])
+def test_list_mle_is_the_plackett_luce_likelihood_of_the_ranking(beta, gamma):
+    rng = np.random.default_rng(3)
+    expected, sums, lengths, ranks = [], np.zeros((40, 6)), np.ones((40, 6)), np.full((40, 6), -1)
+    for row in range(40):
+        count = rng.integers(2, 7)
+        sums[row, :count], lengths[row, :count] = -rng.gamma(2.0, 4.0, count), rng.integers(1, 40, count)
+        ranks[row, :count] = np.sort(rng.integers(0, 4, count)) if row % 2 else np.arange(count)
+        scores = beta * sums[row, :count] / lengths[row, :count]
+        expected.append(ranking_cost(scores, ranks[row, :count], gamma))
+    found = losses.list_mle(jnp.float32(sums), jnp.float32(lengths), jnp.int32(ranks), beta=beta, gamma=gamma)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_without_margin_and_ties_the_chances_of_all_rankings_sum_to_one():
+    sums = jnp.float32([-3.0, -1.0, -4.0, -2.5])
+    cost = lambda order: losses.list_mle(sums[jnp.array(order)], jnp.ones(4), jnp.arange(4), beta=0.7, gamma=0.0)
+    assert sum(float(jnp.exp(-cost(order))) for order in permutations(range(4))) == pytest.approx(1.0, rel=1e-5)
+
+
+def test_a_list_of_two_is_simpo_and_equal_sides_cost_nothing():
+    (chosen, rejected, _, _), (n, m) = random_sums()
+    sums, lengths = jnp.float32(np.stack([chosen, rejected], -1)), jnp.float32(np.stack([n, m], -1))
+    found = losses.list_mle(sums, lengths, jnp.broadcast_to(jnp.arange(2), (200, 2)), beta=2.5, gamma=0.5)
+    expected = losses.simpo(*map(jnp.float32, (chosen, rejected, n, m)), beta=2.5, gamma=0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert not np.any(losses.list_mle(sums, lengths, jnp.zeros((200, 2), jnp.int32), beta=2.5, gamma=0.5))
+
+
+def test_list_mle_keeps_its_slope_far_out():
+    ranks, lengths = jnp.array([0, 1, 2, -1]), jnp.ones(4)
+    loss = lambda best: losses.list_mle(jnp.stack([best, 0.0, 0.0, 0.0]), lengths, ranks, beta=1.0, gamma=0.0)
+    value, slope = jax.value_and_grad(loss)(jnp.float32(-1e4))
+    assert float(value) == pytest.approx(1e4, rel=1e-3) and float(slope) == -1.0
+    assert float(jax.grad(loss)(jnp.float32(1e4))) == 0.0
+
+
 def test_losses_known_by_hand():
     two = jnp.float32(2)
     assert float(losses.simpo(-two, -two, two, two, beta=3.0, gamma=0.0)) == pytest.approx(np.log(2))
@@ -89,6 +138,8 @@ def preference_batch():
     tokens = len(trees[0]) + len(trees[1]) + 2
     forest = build_batch([trees[:2], trees[2:]], capacity_for(trees, [(0, 1), (2,)], tokens), size=3)
     pairs, weight = np.zeros((3, 5, 2), np.int32), np.zeros((3, 5), np.float32)
+    ranks = np.full((3, 5, 2), -1, np.int32)
+    ranks[0, :4] = ranks[1, :2] = (0, 1)
     pairs[0, :4] = PAIRS[0] + [(c + 5, r + 5) for c, r in PAIRS[1]]
     weight[0, :4] = WEIGHTS[0] + WEIGHTS[1]
     pairs[1, :2], weight[1, :2] = PAIRS[2], WEIGHTS[2]
@@ -96,7 +147,7 @@ def preference_batch():
     reference[0, :10], reference[1, :5] = REFERENCE[:2].ravel(), REFERENCE[2]
     anchor = np.zeros_like(reference)
     anchor[0, ANCHORS[0]] = anchor[1, ANCHORS[2]] = 1.0
-    return PreferenceBatch(forest, pairs, weight, reference, anchor)
+    return PreferenceBatch(forest, pairs, ranks, weight, reference, anchor)
 
 
 def plain_objective(policy, loss, beta, gamma, sft_weight, anchor_weight):
@@ -142,6 +193,31 @@ def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss
     assert_same_direction(gradient, expected_gradient)
 
 
+def test_lists_on_a_forest_are_lists_of_separate_sequences(policy):
+    """Lists of different lengths and ties, among pairs and an anchor, against each side as a sequence of its own."""
+    paths = random_paths(31, count=7)
+    prefix, completions = tuple(paths[0][0]), [tuple(completion) for _, completion in paths]
+    pairs = (
+        TokenPreference(prefix[4:], tuple(completions[:4]), (0, 1, 1, 3)),
+        TokenPreference(prefix[4:], tuple(completions[5:])),
+    )
+    (group,) = with_reference(policy, [PairGroup("lists", prefix[:4], pairs, anchor=(7, 8))], 96, 2)
+    assert [len(pair.reference) for pair in group.pairs] == [4, 2]
+    rows = PreferenceRows([group, replace(group, anchor=(), pairs=group.pairs[1:])], row_tokens=96)
+    batch = jax.tree.map(lambda *x: np.stack(x), *(rows[r] for r in range(len(rows))))
+    result = jax.jit(preference("list_mle", beta=2.0, gamma=0.3, anchor_weight=0.5))(policy, batch)
+    every = [(paths[0][0], completion) for completion in completions]
+    sums = np.asarray(completion_logprobs(policy, [*every, (prefix[:4], (7, 8))]), np.float64)
+    scores = 2.0 * sums[:7] / [len(completion) for completion in completions]
+    pair = ranking_cost(scores[5:], (0, 1), 0.3)
+    total = ranking_cost(scores[:4], (0, 1, 1, 3), 0.3) + 2 * pair - 0.5 * sums[7]
+    assert float(result.weight) == 3.5
+    assert float(result.total) == pytest.approx(total, rel=1e-5)
+    assert float(result.metrics["margin"].total) == pytest.approx(
+        scores[0] - scores[3] + 2 * (scores[5] - scores[6]), rel=1e-4
+    )
+
+
 def test_an_unknown_preference_loss_is_named(policy):
     with pytest.raises(ValueError, match="'ppo'"):
         preference("ppo", beta=1.0, gamma=0.0, sft_weight=0.0)(policy, preference_batch())
@@ -153,7 +229,7 @@ def groups():
     for number in range(6):
         paths = random_paths(20 + number, count=2 + number % 4)
         prefix, completions = paths[0][0], [tuple(completion) for _, completion in paths]
-        pairs = tuple(TokenPair(tuple(prefix[4:]), *sides) for sides in pairwise(completions))
+        pairs = tuple(TokenPreference(tuple(prefix[4:]), sides) for sides in pairwise(completions))
         made.append(PairGroup(f"group {number}", tuple(prefix[:4]), pairs))
     return made
 
@@ -191,7 +267,7 @@ def test_an_anchor_is_the_last_completion_of_its_tree(policy):
 
 def test_a_tree_gives_up_what_does_not_fit_a_row():
     """First its anchor, then its pairs; nothing else is lost."""
-    group = PairGroup("a", (1, 2, 3, 4), (TokenPair((), (5, 5, 5), (6, 6, 6)),), anchor=(7, 7, 7, 7))
+    group = PairGroup("a", (1, 2, 3, 4), (TokenPreference((), ((5, 5, 5), (6, 6, 6))),), anchor=(7, 7, 7, 7))
     kept = {tokens: fitting_rows([group], tokens) for tokens in (14, 13, 10, 9, 8, 7)}
     pairs_only, anchor_only = replace(group, anchor=()), replace(group, pairs=())
     assert kept == {14: [group], 13: [pairs_only], 10: [pairs_only], 9: [anchor_only], 8: [anchor_only], 7: []}

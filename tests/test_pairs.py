@@ -151,6 +151,85 @@ def test_limits_and_gaps_are_counted():
     assert not none and removed["small_gap"] == 2
 
 
+def siblings(*fragments):
+    """A tree with children of the root as (text, reward, right, samples), each of them with one leaf."""
+    tree = SearchTree(SearchConfig())
+    for text, reward, right, samples in fragments:
+        tokens = tuple(text.encode())
+        for _ in range(samples):
+            leaf = tree.insert(ROOT, [Fragment(tokens, (-0.1,) * len(tokens)), Fragment((END,), (-0.1,))], "stop")
+            tree.backup(leaf, reward, right)
+    return tree
+
+
+RIGHT_TWICE = (
+    ('[weather(city="Paris", ', 0.9, True, 2),
+    ("[weather(days=3, ", 0.8, True, 2),
+    ('[weather(city="Rome", ', 0.5, False, 2),
+    ("[weather(days=4, ", 0.3, False, 2),
+    ("[forecast(", 0.1, False, 1),
+)
+
+
+def test_all_pairs_of_a_fork_are_every_right_child_against_every_proven_wrong_one():
+    pairs, removed = read(siblings(*RIGHT_TWICE), mode="all")
+    sides = {(decode((*p.prefix, *p.chosen)), decode((*p.prefix, *p.rejected))): p.gap for p in pairs}
+    # the lone "[forecast(" is wrong by its name, which is a slot
+    values = {text: value for text, value, _, _ in RIGHT_TWICE}
+    expected = {
+        (right, wrong): values[right] - values[wrong] for right in list(values)[:2] for wrong in list(values)[2:]
+    }
+    assert sides == pytest.approx(expected)
+    assert [p.gap for p in pairs] == sorted((p.gap for p in pairs), reverse=True)
+    assert sum(removed.values()) == 0
+    (best,), _ = read(siblings(*RIGHT_TWICE))
+    assert best == pairs[0]
+
+
+def test_filters_hold_for_every_pair_of_a_fork():
+    reworded = ('[weather(city= "Paris", ', 0.2, False, 2)
+    unlucky = ("[weather(", 0.0, False, 1)
+    pairs, removed = read(siblings(*RIGHT_TWICE[:3], reworded, unlucky), mode="all", min_gap=0.35)
+    assert [round(p.gap, 6) for p in pairs] == [0.6, 0.4]
+    assert +removed == {"small_gap": 1, "same_reading": 1, "not_proven_wrong": 2}
+
+
+def test_a_list_ranks_the_right_children_above_the_wrong_ones():
+    (ranking,), removed = read(siblings(*RIGHT_TWICE[2:], *RIGHT_TWICE[:2]), mode="listwise")
+    assert [decode((*ranking.prefix, *side)) for side in ranking.sides] == [text for text, *_ in RIGHT_TWICE]
+    assert decode(ranking.prefix) == "["
+    assert ranking.values == pytest.approx((0.9, 0.8, 0.5, 0.3, 0.1)) and ranking.gap == pytest.approx(0.8)
+    assert sum(removed.values()) == 0
+
+
+def test_a_list_drops_what_would_contradict_the_ground_truth_and_counts_it():
+    wrong_but_lucky = ('[weather(city="Oslo", ', 0.95, False, 2)
+    right_but_unlucky = ("[weather(days=3, ", 0.4, True, 2)
+    reworded = ('[weather(city= "Rome", ', 0.2, False, 2)
+    (ranking,), removed = read(
+        siblings(RIGHT_TWICE[0], wrong_but_lucky, right_but_unlucky, RIGHT_TWICE[2], reworded), mode="listwise"
+    )
+    assert [decode((*ranking.prefix, *side)) for side in ranking.sides] == [RIGHT_TWICE[0][0], RIGHT_TWICE[2][0]]
+    assert (removed["small_gap"], removed["same_reading"]) == (2, 1)
+    lone, removed = read(siblings(RIGHT_TWICE[0], wrong_but_lucky), mode="listwise")
+    assert not lone and removed["small_gap"] == 1
+
+
+def test_a_fragment_that_begins_another_is_in_no_list():
+    (ranking,), removed = read(siblings(*RIGHT_TWICE[:3], ('[weather(city="Rome", d', 0.2, False, 2)), mode="listwise")
+    assert len(ranking.sides) == 3 and removed["empty_remainder"] == 1
+    assert ranking.sides[-1] == ranking.rejected and decode(ranking.rejected).endswith('"Rome", d')
+
+
+def test_slots_prove_nothing_where_a_user_decides_what_is_right():
+    fragments = [piece.tokens for piece in pieces(encode(TRUTH))]
+    tree = siblings(RIGHT_TWICE[0], ("[forecast(", 0.1, False, 1))
+    for slots_prove, count in ((True, 1), (False, 0)):
+        reader = PairReader(PairConfig(), example(), fragments, decode, slots_prove=slots_prove)
+        assert len(reader.pairs(tree)) == count
+        assert reader.removed["not_proven_wrong"] == 1 - count
+
+
 def test_prose_where_no_call_is_expected():
     prose = "Please tell me: city."
     tree = SearchTree(SearchConfig())

@@ -117,6 +117,15 @@ def test_a_run_that_has_got_only_so_far_gives_a_smaller_report(tmp_path, reached
     assert set(to_json(results)["sets"].get("hard", {})) == set(stages)
 
 
+def test_rewards_of_the_search_stand_beside_the_training(run):
+    """In the counts, as curves, and at the leaves of the tree."""
+    results = collect(run)
+    page = Page(html_page(results)).text
+    for says in ("mean score", "mean self evaluation", "O, the credit for slots", "C, self-evaluation", "O 0.88"):
+        assert says in page, says
+    assert len(results.curves["round_000/search"]["score"]) == 1125
+
+
 def test_every_optional_file_may_be_absent(tmp_path):
     run = make_run(tmp_path / "run", count=20)
     (run / "manifest.json").unlink()
@@ -168,7 +177,8 @@ def test_a_damaged_file_is_named(tmp_path, file, content):
 
 def test_curves_hold_the_training_and_what_was_measured_beside_it(run):
     curves = collect(run).curves
-    assert list(curves) == ["warmup/easy", "warmup/medium", "warmup/hard", "round_000/prefer", "round_001/prefer"]
+    rounds = [f"{name}/{step}" for name in ("round_000", "round_001") for step in ("search", "prefer")]
+    assert list(curves) == ["warmup/easy", "warmup/medium", "warmup/hard", *rounds]
     assert set(curves["warmup/hard"]) == {"loss", *(f"heldout/{name}" for name in SETS)}
     assert [step for step, _ in curves["warmup/hard"]["heldout/hard"]] == [125, 250, 375, 500, 625]
     assert set(curves["round_000/prefer"]) == {"loss", "margin", "accuracy", "chosen_logprob", "rejected_logprob"}

@@ -89,10 +89,23 @@ def test_every_stage_leaves_what_the_design_says(finished):
     scores = pq.read_table(finished / "round_000/scores.parquet").to_pylist()
     selected = [json.loads(line)["id"] for line in (finished / "round_000/selected.jsonl").read_text().splitlines()]
     assert len(scores) == round(56 * 0.5) and sum(row["selected"] for row in scores) == len(selected) == 8
-    trees = list(read_records(finished / "round_000/trees/00000.jsonl.zst"))
+    trees = list(read_records(finished / "round_000/trees"))
     assert sorted(tree["id"] for tree in trees) == sorted(selected)
     pairs = [json.loads(line) for line in (finished / "round_000/pairs.jsonl").read_text().splitlines()]
-    assert pairs and all(pair["chosen"][0] != pair["rejected"][0] for pair in pairs)
+    assert pairs and all(pair["sides"][0][0] != pair["sides"][1][0] for pair in pairs)
+    stats = json.loads((finished / "round_000/stats.json").read_text())
+    trl = [json.loads(line) for line in (finished / "round_000/pairs_trl.jsonl").read_text().splitlines()]
+    assert stats["pairs"]["kept"] == len(pairs) and stats["trl_pairs"]["written"] == len(trl)
+    assert sum(stats["trl_pairs"][key] for key in ("written", "without_whole_answer", "not_writable")) == len(pairs)
+    leaves = [node for tree in trees for node in tree["nodes"] if node["end"]]
+    samples = sum(node["visits"] for node in leaves)
+    assert stats["trees"]["samples"] == samples
+    mean = sum(node["visits"] * node["reward"] for node in leaves) / samples
+    assert stats["rewards"]["mean_reward"] == pytest.approx(mean, abs=1e-5)
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    searched = [line for line in lines if line["stage"] == "round_000/search"]
+    assert [line["step"] for line in searched] == list(range(1, 9))
+    assert sum(line["pairs"] for line in searched) == len(pairs)
     summary = json.loads((finished / "manifest.json").read_text())["stages"]["round_000/prefer"]["summary"]
     assert (summary["prompts"], summary["anchors"], summary["anchors_too_long"]) == (8, 8, 0)  # the config weighs them
     assert summary["pairs"] == len(pairs) and summary["last_anchor_logprob"] < 0
@@ -124,7 +137,7 @@ def test_stages_one_by_one_give_what_the_whole_run_gives(finished, tmp_path):
 
 
 def test_the_other_switches_go_through_the_loop(tmp_path):
-    """QLoRA, DPO with an SFT term, graded inner nodes, self-evaluation, round overrides, own JSONL, two rounds."""
+    """QLoRA, DPO with an SFT term, graded inner nodes, self-evaluation, rankings, round overrides, own JSONL."""
     files = {name: tmp_path / f"{name}.jsonl" for name in ("train", "mine")}
     for seed, path in enumerate(files.values()):
         examples = ToolWorld(seed).mixture({"easy": 1.0, "medium": 1.0, "hard": 1.0}, 40 if path.stem == "train" else 6)
@@ -149,17 +162,27 @@ def test_the_other_switches_go_through_the_loop(tmp_path):
         "round.prefer.beta": 0.1,
         "round.prefer.sft_weight": 0.3,
         "round_overrides.round_001.search.iterations": 1,
+        "round_overrides.round_001.pairs.mode": "listwise",
+        "round_overrides.round_001.prefer.loss": "list_mle",
+        "round_overrides.round_001.prefer.beta": 2.5,
     }
     workdir = tmp_path / "run"
     assert run_cli("run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**changes)) == 0
-    trees = [list(read_records(workdir / name / "trees/00000.jsonl.zst")) for name in ("round_000", "round_001")]
+    trees = [list(read_records(workdir / name / "trees")) for name in ("round_000", "round_001")]
     expansions = [max(tree["nodes"][0]["visits"] for tree in round_trees) for round_trees in trees]
     assert expansions[0] > expansions[1] == 3
-    stats = json.loads((workdir / "round_000/stats.json").read_text())["trees"]
-    assert stats["expansions"] == sum(node["expansions"] for tree in trees[0] for node in tree["nodes"])
-    spent = 2 * len(trees[0]) + stats["expansions_extra"] - stats["expansions_unused"]
-    assert stats["expansions"] == spent and stats["stopped_unanimous"] <= stats["expansions_unused"]
-    assert all(0 <= node["reward"] <= 1.2 for tree in trees[0] for node in tree["nodes"] if node.get("reward"))
+    stats = [json.loads((workdir / name / "stats.json").read_text()) for name in ("round_000", "round_001")]
+    counts = stats[0]["trees"]
+    assert counts["expansions"] == sum(node["expansions"] for tree in trees[0] for node in tree["nodes"])
+    spent = 2 * len(trees[0]) + counts["expansions_extra"] - counts["expansions_unused"]
+    assert counts["expansions"] == spent and counts["stopped_unanimous"] <= counts["expansions_unused"]
+    graded = [node for tree in trees[0] for node in tree["nodes"] if node["self_evaluation"] is not None]
+    for node in graded:
+        assert 0 < node["self_evaluation"] < 1
+        assert node["reward"] == pytest.approx(node["score"] + 0.2 * node["self_evaluation"], abs=2e-6)
+    assert ("mean_self_evaluation" in stats[0]["rewards"]) == bool(graded)
+    lists = [json.loads(line) for line in (workdir / "round_001/pairs.jsonl").read_text().splitlines()]
+    assert all(row["values"] == sorted(row["values"], reverse=True) for row in lists)
     assert set(json.loads((workdir / "round_001/eval/summary.json").read_text())["sets"]) == {"mine"}
     with open_run(workdir, None) as run:
         policy = Session(run).policy("round_001")
@@ -196,7 +219,7 @@ def test_the_study_adds_controls_to_a_run(finished, tmp_path, capsys):
     rows = [json.loads(line) for line in (tmp_path / "seed_0/round_000/pairs.jsonl").read_text().splitlines()]
     with open_run(tmp_path / "seed_0", None) as run:
         answers = [len(p.answer) for p in selected_examples(Session(run), 0)]
-    tokens = sum(len(row["chosen"]) + len(row["rejected"]) for row in rows) + sum(answers)
+    tokens = sum(sum(map(len, row["sides"])) for row in rows) + sum(answers)
     assert stages["control/round_000"]["inputs"]["tokens"] == str(tokens)  # one epoch
     assert control["passes"] == pytest.approx(tokens / sum(answers))
     assert "control_third_rate" in capsys.readouterr().out
@@ -221,6 +244,47 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path
     assert checkpoints_and_files(workdir) == checkpoints_and_files(finished)
     for stage in ("warmup/hard", "round_000"):
         assert_same_weights(workdir / stage / "checkpoint", finished / stage / "checkpoint", workdir, finished)
+
+
+_DIES = """
+import os, signal, sys
+from itool_jax.cli import main
+from itool_jax.rounds import kept_trees
+whole, calls = kept_trees.compress_line, []
+def cut_off(row):
+    calls.append(row["id"])
+    return whole(row)[:-9] if len(calls) == 3 else whole(row)
+kept_trees.compress_line = cut_off
+fsync = os.fsync
+def dies(descriptor):
+    fsync(descriptor)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = dies
+main(sys.argv[1:])
+"""
+
+
+def test_a_search_killed_while_it_writes_a_tree_goes_on_with_the_others(finished, tmp_path):
+    """SIGKILL when two trees are on disk and half of the third: those two stay as they are, and the end is the same."""
+    workdir = tmp_path / "killed"
+    shutil.copytree(finished, workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    del manifest["stages"]["round_000/search"]
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    common = ["search", f"--workdir={workdir}", "--round=0"]
+    died = subprocess.run([sys.executable, "-c", _DIES, *common], env=os.environ, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    kept = workdir / ".partial/round_000.search/kept"
+    index = [json.loads(line) for line in (kept / "index.jsonl").read_text().splitlines()]
+    assert len(index) == 2
+    assert sum(row["size"] for row in index) < (kept / "00000.jsonl.zst").stat().st_size
+    went_on = subprocess.run(
+        [sys.executable, "-m", "itool_jax.cli", *common], env=os.environ, capture_output=True, text=True
+    )
+    assert went_on.returncode == 0, went_on.stderr
+    assert "8 trees of which 2 are done" in went_on.stdout + went_on.stderr
+    assert checkpoints_and_files(workdir) == checkpoints_and_files(finished)
 
 
 def assert_same_weights(ours, theirs, our_run, their_run):
@@ -301,11 +365,17 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
         assert len(session.training.warmup) == round(len(fitting) * 0.9)
 
 
-def test_rows_that_do_not_divide_are_refused_before_anything_is_done(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"round.prefer.rows": 4}, "config.round.prefer.rows is 4, but rows lie over 8 devices"),
+        ({"round.search.reward": "no_such_module:f"}, "there is no module 'no_such_module' on the Python path"),
+    ],
+)
+def test_what_a_round_would_refuse_is_refused_before_anything_is_done(tmp_path, capsys, setting, says):
     workdir = tmp_path / "run"
-    arguments = [f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**{"round.prefer.rows": 4})]
-    assert run_cli("run", *arguments) == 2
-    assert "config.round.prefer.rows is 4, but rows lie over 8 devices" in capsys.readouterr().err
+    assert run_cli("run", f"--config={CONFIG}", f"--workdir={workdir}", *overrides(**setting)) == 2
+    assert says in capsys.readouterr().err
     assert not workdir.exists()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from etils import epath
 
 from itool_jax.forest import build_batch, capacity_for, chain
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
-from itool_jax.search.records import compress_line, read_records, tree_record
+from itool_jax.search.records import RecordWriter, compress_line, read_records, tree_record
+from itool_jax.search.rewards import Grade, grade_answer
 from itool_jax.search.search import SamplingConfig, Search
 from itool_jax.search.self_evaluation import OPTIONS, SelfEvaluator
 from itool_jax.search.tree import ROOT, SearchConfig
@@ -18,9 +20,9 @@ from tests.worlds import dialect, examples, small_policy
 TREE = SearchConfig(samples=3, iterations=4)
 
 
-def run_search(count=6, trees=4, **sampling):
+def run_search(count=6, trees=4, reward=grade_answer, **sampling):
     settings = SamplingConfig(**({"answer_tokens": 12} | sampling))
-    search = Search(small_policy(), dialect(), TREE, settings)
+    search = Search(small_policy(), dialect(), TREE, settings, reward)
     search.reserve(examples(count))
     cfg = SamplerConfig(trees, 3, 256, 128, (dialect().end_of_turn,))
     sampler = TreeSampler(small_policy(), cfg, seed=1, mesh=one_device())
@@ -96,25 +98,41 @@ def separate_logprob(tree, spelled):
     return float(score_forest(small_policy(), forest)[0][0, 0])
 
 
-def test_rewards_hold_the_self_evaluation_by_its_weight():
-    weighed = run_search(count=3, self_eval_weight=0.5, answer_tokens=24)
+def by_length(example, text):
+    return Grade(min(1.0, len(text) / 99), right=False)
+
+
+def test_rewards_hold_the_given_score_and_the_self_evaluation_by_its_weight():
+    weighed = run_search(count=3, reward=by_length, self_eval_weight=0.5, answer_tokens=24)
     grader, seen = evaluator(examples(3), answers=1), 0
     for growth in weighed.values():
         for index, node in enumerate(growth.tree.nodes):
             if node.end == "stop":
                 answer = growth.tree.path(index)
                 ((opinion,),) = grader.grade([(growth.prepared, [answer[:-1]])])
-                assert node.reward == pytest.approx(growth.grades[answer].score + 0.5 * opinion, rel=1e-4)
+                score = by_length(None, dialect().text(answer)).score
+                assert node.reward == pytest.approx(score + 0.5 * opinion, rel=1e-4)
+                logged = tree_record(growth, [], dialect())["nodes"][index]
+                assert logged["score"] == pytest.approx(score, abs=1e-6)
+                assert logged["self_evaluation"] == pytest.approx(opinion, abs=1e-4)
+                assert logged["reward"] == pytest.approx(logged["score"] + 0.5 * logged["self_evaluation"], abs=2e-6)
                 seen += 1
             elif node.end == "budget":
                 assert node.reward == 0
     assert seen
 
 
-def test_records_survive_their_file(searched, tmp_path):
-    growths = searched
-    records = [tree_record(growth, [], dialect()) for growth in growths.values()]
-    path = tmp_path / "trees.jsonl.zst"
-    path.write_bytes(b"".join(map(compress_line, records)))
-    assert list(read_records(path)) == records
-    assert len(records[0]["nodes"]) == len(next(iter(growths.values())).tree.nodes)
+def test_records_survive_their_files_of_bounded_size(searched, tmp_path):
+    records = [tree_record(growth, [], dialect()) for growth in searched.values()]
+    assert len(records[0]["nodes"]) == len(next(iter(searched.values())).tree.nodes)
+    graded = [node for record in records for node in record["nodes"] if node["score"] is not None]
+    assert graded and all(node["score"] == node["reward"] and node["self_evaluation"] is None for node in graded)
+    frames = [len(compress_line(record)) for record in records]
+    for file_bytes, files in ((1, len(records)), (frames[0] + 1, None), (1 << 20, 1)):
+        with RecordWriter(epath.Path(tmp_path / str(file_bytes)), file_bytes) as writer:
+            for record in records:
+                writer.write(record)
+        assert list(read_records(tmp_path / str(file_bytes))) == records
+        written = sorted((tmp_path / str(file_bytes)).iterdir())
+        assert written[0].name == "00000.jsonl.zst" and len(written) == (files or len(written))
+        assert all(path.stat().st_size < file_bytes + max(frames) for path in written)

@@ -28,7 +28,7 @@ from itool_jax.search.self_evaluation import MOST_ROWS
 from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.logprobs import score_forest
 from itool_jax.training.objectives import ObjectiveFn, sft
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPair
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference
 from itool_jax.training.step import frozen_part, init_state, make_optimizer, make_train_step
 
 _STEPS = 1000  # of a schedule: only the data know how many, and nothing here depends on it
@@ -137,7 +137,7 @@ def _prefer(config: ConfigDict, policy: Policy, mesh: AnyMesh) -> Program:
     round = round_config(config, 0)
     cfg = round.prefer
     most = min(round.pairs.per_tree_max or _PAIRS, (cfg.row_tokens - 2) // 2)
-    pairs = tuple(TokenPair((), (2 * i + 1,), (2 * i + 2,), (0.0, 0.0)) for i in range(most))
+    pairs = tuple(TokenPreference((), ((2 * i + 1,), (2 * i + 2,)), reference=(0.0, 0.0)) for i in range(most))
     anchor = (0,) if cfg.anchor_weight else ()
     made = PreferenceRows([PairGroup("", (0,), pairs, anchor)], cfg.row_tokens)
     return _step(f"{cfg.loss} step", config, cfg, "round.prefer", made, preference_objective(cfg), policy, mesh)

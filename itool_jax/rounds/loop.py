@@ -8,20 +8,25 @@ from itool_jax.rounds import evaluate, prefer, report, score, search, warmup
 from itool_jax.rounds.chain import BASE, WARMUP
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
-from itool_jax.rounds.settings import rows_per_step
+from itool_jax.rounds.settings import reward_function, rows_per_step
 
 
-def require_rows(session: Session) -> None:
-    """Raises UserError where a stage's rows do not divide over the devices: better now than hours later."""
+def require_rounds(session: Session) -> None:
+    """Raises UserError where a stage's rows do not divide over the devices, or a reward cannot be imported.
+
+    Better now than hours later.
+    """
     divisor = batch_divisor(session.mesh)
     rows_per_step(session.config.warmup, divisor, "warmup")
     for index in range(session.config.rounds):
-        rows_per_step(round_config(session.config, index).prefer, divisor, "round.prefer")
+        cfg = round_config(session.config, index)
+        rows_per_step(cfg.prefer, divisor, "round.prefer")
+        reward_function(cfg.search)
 
 
 def command(run: RunDirectory) -> None:
     session = Session(run)
-    require_rows(session)
+    require_rounds(session)
     evaluate.evaluate(session, BASE)
     warmup.warmup(session)
     evaluate.evaluate(session, WARMUP)

@@ -148,6 +148,6 @@ def _count(groups: Sequence[PairGroup]) -> dict[str, int]:
 
 
 def _completion_tokens(groups: Sequence[PairGroup]) -> int:
-    """Tokens of both sides of all pairs and of all anchors: what one epoch takes gradients of."""
-    sides = sum(len(pair.chosen) + len(pair.rejected) for group in groups for pair in group.pairs)
+    """Tokens of all sides of pairs and lists and of all anchors: what one epoch takes gradients of."""
+    sides = sum(sum(map(len, pair.sides)) for group in groups for pair in group.pairs)
     return sides + sum(len(group.anchor) for group in groups)

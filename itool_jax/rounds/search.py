@@ -12,19 +12,26 @@ from itool_jax.data.prepared import Prepared
 from itool_jax.models.policy import Policy
 from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import policy_before
+from itool_jax.rounds.kept_trees import KeptTrees
 from itool_jax.rounds.next_round import next_round
-from itool_jax.rounds.pair_files import Row, add_references, pair_row, write_pairs
+from itool_jax.rounds.pair_files import add_references, pair_line, pair_row
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
-from itool_jax.rounds.settings import pair_config, sampling_config, search_config
+from itool_jax.rounds.settings import pair_config, reward_function, sampling_config, search_config
 from itool_jax.rounds.stage import Stage, StageResult
+from itool_jax.rounds.trl_pairs import TrlPairs, whole_answers
 from itool_jax.search.fragments import fragment_cuts
-from itool_jax.search.pairs import Pair, PairReader
+from itool_jax.search.pairs import PairReader, Preference
 from itool_jax.search.reallocation import BaseTrees
-from itool_jax.search.records import compress_line, tree_record
+from itool_jax.search.records import RecordWriter, tree_record
+from itool_jax.search.rewards import Reward
 from itool_jax.search.search import Search, SearchGrowth
 from itool_jax.search.tree import ROOT
+from itool_jax.search.user_reward import UserReward
+
+_TREES_AT_ONCE = 256  # whose rows are in memory when the outputs are written
+_NAMES = {"reward": "mean_reward", "score": "mean_score", "self_evaluation": "mean_self_evaluation"}
 
 
 def command(run: RunDirectory, round: int | None) -> None:
@@ -33,40 +40,41 @@ def command(run: RunDirectory, round: int | None) -> None:
 
 
 def search(session: Session, index: int) -> StageResult:
-    """The stage round_NNN/search: trees/*.jsonl.zst, pairs.jsonl, and stats.json with what was counted.
+    """The stage round_NNN/search: trees/*.jsonl.zst, pairs.jsonl, the same for TRL, and stats.json with all counts.
 
     Finished trees are kept as they come, so a killed search loses only those in flight.
     """
     name = round_name(index)
     scored = selection(session, index)
+    reward = reward_function(round_config(session.config, index).search)
+    inputs = {
+        "policy": policy_digest(session.trained(policy_before(index))),
+        "selected": scored.digests["selected"],
+        "data": session.data_digest,
+    }
+    if isinstance(reward, UserReward):
+        inputs["reward"] = reward.digest
 
     def body(stage: Stage):
-        return _Harvest(session, index, stage).reap(selected_examples(session, index))
+        return _Harvest(session, index, stage, reward).reap(selected_examples(session, index))
 
-    return session.run.stage(
-        f"{name}/search",
-        inputs={
-            "policy": policy_digest(session.trained(policy_before(index))),
-            "selected": scored.digests["selected"],
-            "data": session.data_digest,
-        },
-        outputs={"trees": f"{name}/trees", "pairs": f"{name}/pairs.jsonl", "stats": f"{name}/stats.json"},
-        body=body,
-    )
+    files_by_name = {"pairs": "pairs.jsonl", "trl": "pairs_trl.jsonl", "stats": "stats.json", "trees": "trees"}
+    outputs = {key: f"{name}/{file}" for key, file in files_by_name.items()}
+    return session.run.stage(f"{name}/search", inputs=inputs, outputs=outputs, body=body)
 
 
 class _Harvest:
     """Grows the trees that are not kept yet, and reads pairs and counts off each as it ends."""
 
-    def __init__(self, session: Session, index: int, stage: Stage):
-        self.session, self.index, self.stage = session, index, stage
+    def __init__(self, session: Session, index: int, stage: Stage, reward: Reward):
+        self.session, self.index, self.stage, self.reward = session, index, stage, reward
         self.cfg = round_config(session.config, index)
-        self.kept_file = stage.kept / "trees.jsonl"
+        self.kept = KeptTrees(stage.kept)
 
     def reap(self, examples: Sequence[Prepared]) -> Mapping[str, Any]:
-        cfg, kept = self.cfg.search, files.kept_rows(self.kept_file)
+        cfg, kept = self.cfg.search, self.kept
         policy = self.session.policy(policy_before(self.index))
-        search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg))
+        search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg), self.reward)
         context = self.session.base.config.context
         fitting = [p for p in examples if search.tokens_needed(p) <= context]
         over_budget = sum(bool(p.example.calls) and len(p.answer) > cfg.answer_tokens for p in fitting)
@@ -76,15 +84,14 @@ class _Harvest:
                 f"write them, than config.round.search.answer_tokens = {cfg.answer_tokens}: few samples can be right"
             )
         waiting = [p for p in fitting if p.id not in kept]
-        pairs = sum(len(row["pairs"]) for row in kept.values())
         cost = f"at most {cfg.iterations} x {cfg.samples} samples each"
         with progress(f"Search {self.stage.name}", len(fitting), "trees", done=len(kept), cost=cost) as bar:
+            pairs = kept.pairs
             for growth, retired in self._grow(policy, search, waiting, fitting):
-                row = kept[growth.prepared.id] = self._row(growth, retired)
-                pairs += len(row["pairs"])
+                pairs += self._keep(growth, retired)
                 bar.advance(1, pairs=float(pairs))
         counts = {"prompts_too_long": len(examples) - len(fitting), "answers_over_budget": over_budget}
-        return self._write([kept[p.id] for p in sorted(fitting, key=lambda p: p.id)], counts)
+        return self._write(policy, sorted(fitting, key=lambda p: p.id), counts)
 
     def _grow(
         self, policy: Policy, search: Search, examples: Sequence[Prepared], whole: Sequence[Prepared]
@@ -108,56 +115,106 @@ class _Harvest:
         for growth in search.run(sampler, examples, base_trees):
             yield growth, any(growth is lost for lost in sampler.stats.retired)
 
-    def _row(self, growth: SearchGrowth, retired: bool) -> dict[str, Any]:
-        """Writes the tree down and returns its row: pairs as token ids, and counts."""
+    def _keep(self, growth: SearchGrowth, retired: bool) -> int:
+        """Writes down the tree, its pairs as token ids, and its counts; returns how many pairs it gave."""
         dialect, prepared = self.session.dialect, growth.prepared
         cuts = fragment_cuts(prepared.answer, dialect.tokenizer.token_bytes, dialect.end_of_turn)
         truth = [prepared.answer[a:b] for a, b in zip([0, *cuts[:-1]], cuts, strict=True)]
         reader = PairReader(
-            pair_config(self.cfg.pairs), prepared.example, truth, dialect.text, 1.0 + self.cfg.search.self_eval_weight
+            pair_config(self.cfg.pairs),
+            prepared.example,
+            truth,
+            dialect.text,
+            best_reward=1.0 + self.cfg.search.self_eval_weight,
+            slots_prove=not isinstance(self.reward, UserReward),
         )
         pairs = reader.pairs(growth.tree)
-        record = tree_record(growth, pairs, dialect)
-        row = {
-            "id": prepared.id,
-            "pairs": [pair_row(prepared, pair, dialect) for pair in pairs],
-            "removed": dict(reader.removed),
-            "counts": _counts(growth, pairs, retired),
-            "record": record,
-        }
-        files.keep_row(self.kept_file, row)
-        return row
+        counts, record = _counts(growth, pairs, retired), tree_record(growth, pairs, dialect)
+        rewards = _rewards(record["nodes"])
+        shown = {name: total / count for name, (total, count) in rewards.items() if count}
+        shown |= {"right": counts["right_samples"] / max(1, counts["samples"]), "pairs": len(pairs)}
+        self.session.run.metrics.write(len(self.kept) + 1, self.stage.name, shown)
+        self.kept.keep(
+            {
+                "id": prepared.id,
+                "pairs": [
+                    pair_row(prepared, pair, dialect) | {"answers": whole_answers(prepared, growth.tree, pair)}
+                    for pair in pairs
+                ],
+                "removed": dict(reader.removed),
+                "counts": counts,
+                "rewards": rewards,
+                "record": record,
+            }
+        )
+        return len(pairs)
 
-    def _write(self, rows: Sequence[Mapping[str, Any]], prompt_counts: Mapping[str, int]) -> Mapping[str, Any]:
-        trees = self.stage.output("trees")
-        trees.mkdir(parents=True, exist_ok=True)
-        with (trees / "00000.jsonl.zst").open("wb") as file:
-            for row in rows:
-                file.write(compress_line(row["record"]))
-        pairs = self._referenced([pair for row in rows for pair in row["pairs"]])
-        write_pairs(self.stage.output("pairs"), pairs)
-        counts, removed, sources = Counter(), Counter(), Counter(pair["source"] for pair in pairs)
-        for row in rows:
-            counts.update(row["counts"])
-            removed.update(row["removed"])
-        stats = {
-            "trees": dict(counts),
-            "pairs": {"kept": len(pairs), **sources},
-            "pairs_removed": dict(removed),
-            **prompt_counts,
-        }
+    def _write(
+        self, policy: Policy, examples: Sequence[Prepared], prompt_counts: Mapping[str, int]
+    ) -> Mapping[str, Any]:
+        """The outputs, in the order of `examples`; of the kept trees a few are in memory at a time."""
+        totals = _Totals()
+        trl, cfg = TrlPairs(self.session.dialect), self.cfg.prefer
+        with (
+            RecordWriter(self.stage.output("trees")) as trees,
+            self.stage.output("pairs").open("w") as pair_file,
+            self.stage.output("trl").open("w") as trl_file,
+        ):
+            for start in range(0, len(examples), _TREES_AT_ONCE):
+                chunk = {p.id: p for p in examples[start : start + _TREES_AT_ONCE]}
+                pairs = []
+                for row in self.kept.rows(chunk):
+                    trees.write(row["record"])
+                    totals.add(row)
+                    pairs += row["pairs"]
+                for pair in pairs:
+                    trl_file.write(trl.line(chunk[pair["id"]], pair))
+                    del pair["answers"]
+                add_references(policy, pairs, {id: p.prompt for id, p in chunk.items()}, cfg.row_tokens, cfg.rows)
+                pair_file.writelines(map(pair_line, pairs))
+        stats = {**totals.stats(), "trl_pairs": dict(trl.counts), **prompt_counts}
         files.write_json(self.stage.output("stats"), stats)
         return stats
 
-    def _referenced(self, pairs: list[Row]) -> list[Row]:
-        """The pairs with their log-probs under the policy that grew the trees, the round's reference."""
-        cfg = self.cfg.prefer
-        prompts = {p.id: p.prompt for p in selected_examples(self.session, self.index)}
-        add_references(self.session.policy(policy_before(self.index)), pairs, prompts, cfg.row_tokens, cfg.rows)
-        return pairs
+
+class _Totals:
+    """Sums over the trees of a round."""
+
+    def __init__(self) -> None:
+        self._counts, self._removed, self._pairs = Counter(), Counter(), Counter(kept=0)
+        self._rewards = {name: [0.0, 0] for name in _NAMES}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self._counts.update(row["counts"])
+        self._removed.update(row["removed"])
+        for pair in row["pairs"]:
+            self._pairs.update(["kept", pair["source"]])
+            self._pairs["sides"] += len(pair["sides"])
+        for name, (total, count) in row["rewards"].items():
+            self._rewards[name][0] += total
+            self._rewards[name][1] += count
+
+    def stats(self) -> dict[str, Any]:
+        means = {_NAMES[name]: round(total / count, 6) for name, (total, count) in self._rewards.items() if count}
+        return {
+            "trees": dict(self._counts),
+            "rewards": means,
+            "pairs": dict(self._pairs),
+            "pairs_removed": dict(self._removed),
+        }
 
 
-def _counts(growth: SearchGrowth, pairs: Sequence[Pair], retired: bool) -> dict[str, int]:
+def _rewards(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, int]]:
+    """Sum over the samples, and how many, of R, of O and of C; a truncated sample has no O and no C, and R = 0."""
+    leaves = [node for node in nodes if node["end"] is not None]
+    sums = {}
+    for name in _NAMES:
+        known = [node for node in leaves if node[name] is not None]
+        sums[name] = sum(node[name] * node["visits"] for node in known), sum(node["visits"] for node in known)
+    return sums
+
+
+def _counts(growth: SearchGrowth, pairs: Sequence[Preference], retired: bool) -> dict[str, int]:
     nodes, root = growth.tree.nodes, growth.tree.nodes[ROOT]
     leaves = [node for node in nodes if node.end is not None]
     right = sum(node.visits for node in leaves if node.right)

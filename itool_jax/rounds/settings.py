@@ -9,8 +9,10 @@ from itool_jax.data.prepared import Dialect
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
 from itool_jax.search.pairs import PairConfig
+from itool_jax.search.rewards import Reward, grade_answer
 from itool_jax.search.search import SamplingConfig
 from itool_jax.search.tree import SearchConfig
+from itool_jax.search.user_reward import load_reward
 from itool_jax.training.fit import FitConfig
 from itool_jax.training.objectives import ObjectiveFn, preference
 from itool_jax.training.step import OptimizerConfig
@@ -48,8 +50,13 @@ def sampling_config(cfg: ConfigDict) -> SamplingConfig:
     )
 
 
+def reward_function(cfg: ConfigDict) -> Reward:
+    """O by slots, or what `config.round.search.reward` names; raises UserError where that cannot be imported."""
+    return load_reward(cfg.reward) if cfg.reward else grade_answer
+
+
 def pair_config(cfg: ConfigDict) -> PairConfig:
-    return PairConfig(cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in)
+    return PairConfig(cfg.mode, cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in)
 
 
 def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:

@@ -4,12 +4,13 @@
      "rejected": [{"role": "assistant", "content": "[f(a=2)]"}], "tools": [...]}
 
 chosen and rejected are one assistant message each, or its text; `tools`, optional, are the candidates in any schema
-that toolcall.tools_from_json reads. Every text goes to the model as it stands in the file, calls in it too: a side
-may be wrong by its form alone.
+that toolcall.tools_from_json reads, as they are or as JSON in a text. Every text goes to the model as it stands in the
+file, calls in it too: a side may be wrong by its form alone.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from itool_jax.data.problems import Problem, RowError, refuse
 from itool_jax.data.streams import read_lines
 from itool_jax.errors import UserError
 from itool_jax.toolcall import Tool, tools_from_json
-from itool_jax.training.preference_data import PairGroup, TokenPair
+from itool_jax.training.preference_data import PairGroup, TokenPreference
 
 _ROLES = ("system", "user", "assistant", "tool")
 
@@ -33,7 +34,7 @@ def read_user_pairs(dialect: Dialect, path: epath.Path, context: int) -> tuple[l
     What both sides share at their beginning goes to the prefix. Raises UserError with row and field of every line that
     cannot be used, and for a file without pairs.
     """
-    by_prompt: dict[tuple[int, ...], list[TokenPair]] = {}
+    by_prompt: dict[tuple[int, ...], list[TokenPreference]] = {}
     problems, too_long = [], 0
     for number, line in read_lines(path):
         try:
@@ -41,7 +42,7 @@ def read_user_pairs(dialect: Dialect, path: epath.Path, context: int) -> tuple[l
         except RowError as bad:
             problems.append(Problem(str(path), number, bad.field, bad.message))
             continue
-        if len(prompt) + len(pair.prefix) + max(len(pair.chosen), len(pair.rejected)) > context:
+        if len(prompt) + len(pair.prefix) + max(map(len, pair.sides)) > context:
             too_long += 1
         else:
             by_prompt.setdefault(prompt, []).append(pair)
@@ -52,12 +53,13 @@ def read_user_pairs(dialect: Dialect, path: epath.Path, context: int) -> tuple[l
     return [PairGroup(f"{path.name}/{n}", prompt, tuple(pairs)) for n, (prompt, pairs) in groups], too_long
 
 
-def _pair(dialect: Dialect, row: Any) -> tuple[tuple[int, ...], TokenPair]:
+def _pair(dialect: Dialect, row: Any) -> tuple[tuple[int, ...], TokenPreference]:
     if not isinstance(row, Mapping):
         raise RowError("", f"expected an object, found {type(row).__name__}")
     try:
-        tools = tools_from_json(row.get("tools") or [])
-    except (UserError, ValueError, TypeError, KeyError) as error:
+        tools = row.get("tools")
+        tools = tools_from_json((json.loads(tools) if isinstance(tools, str) else tools) or [])
+    except (UserError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RowError("tools", str(error)) from error
     messages = _messages(row)
     prompt, chosen = _side(dialect, row, "chosen", tools, messages)
@@ -65,7 +67,7 @@ def _pair(dialect: Dialect, row: Any) -> tuple[tuple[int, ...], TokenPair]:
     shared = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), None)
     if shared is None:
         raise RowError("rejected", "is the same answer as chosen")
-    return prompt, TokenPair(chosen[:shared], chosen[shared:], rejected[shared:])
+    return prompt, TokenPreference(chosen[:shared], (chosen[shared:], rejected[shared:]))
 
 
 def _side(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from itool_jax.data.example import Example
@@ -15,6 +16,9 @@ class Grade:
 
     score: float
     right: bool
+
+
+Reward = Callable[[Example, str], Grade]  # O of a finished answer's text: grade_answer, or a UserReward
 
 
 def grade_answer(example: Example, text: str) -> Grade:

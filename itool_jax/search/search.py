@@ -12,7 +12,7 @@ from itool_jax.sampling.sampler import Finished, Request, Sample, TreeSampler
 from itool_jax.search.fragments import fragment_cuts
 from itool_jax.search.pool import TreePool
 from itool_jax.search.reallocation import BaseTrees, is_mixed
-from itool_jax.search.rewards import Grade, grade_answer, grade_prefix
+from itool_jax.search.rewards import Grade, Reward, grade_answer, grade_prefix
 from itool_jax.search.self_evaluation import SelfEvaluator
 from itool_jax.search.tree import ROOT, Fragment, SearchConfig, SearchTree
 
@@ -84,8 +84,15 @@ class SearchGrowth:
 class Search:
     """Grows trees and grades their samples."""
 
-    def __init__(self, policy: Policy, dialect: Dialect, tree_cfg: SearchConfig, sampling: SamplingConfig):
-        self.dialect, self.tree_cfg, self.sampling = dialect, tree_cfg, sampling
+    def __init__(
+        self,
+        policy: Policy,
+        dialect: Dialect,
+        tree_cfg: SearchConfig,
+        sampling: SamplingConfig,
+        reward: Reward = grade_answer,
+    ):
+        self.dialect, self.tree_cfg, self.sampling, self._reward = dialect, tree_cfg, sampling, reward
         self._evaluator = SelfEvaluator(
             policy, dialect, tree_cfg.samples, sampling.answer_tokens, sampling.self_eval_orderings
         )
@@ -215,7 +222,7 @@ class Search:
             answer = growth.answer(request, sample)
             grade = growth.grades.get(answer)
             if grade is None:
-                grade = growth.grades[answer] = grade_answer(growth.prepared.example, self.dialect.text(answer))
+                grade = growth.grades[answer] = self._reward(growth.prepared.example, self.dialect.text(answer))
             grades.append(grade)
         return grades
 

@@ -40,16 +40,18 @@ def sft(policy: Policy, forest: PackedForest) -> Objective:
 
 
 class PreferenceBatch(NamedTuple):
-    """Forests with the pairs that their completions form.
+    """Forests with the preferences that their completions form.
 
-    pairs      int32 [B, Q, 2]  (chosen, rejected) completions of the row
-    weight     float32 [B, Q]   what a pair counts; 0 is padding
+    sides      int32 [B, Q, M]  completions of the row, best first: (chosen, rejected) of a pair, or more of a list
+    ranks      int32 [B, Q, M]  0 for the best; sides of one rank are not compared with each other; -1 is padding
+    weight     float32 [B, Q]   what a preference counts; 0 is padding
     reference  float32 [B, C]   summed log-probs of the completions under the reference policy
-    anchor     float32 [B, C]   1 where a completion is a ground-truth answer that is trained on beside the pairs
+    anchor     float32 [B, C]   1 where a completion is a ground-truth answer that is trained on beside them
     """
 
     forest: PackedForest
-    pairs: Any
+    sides: Any
+    ranks: Any
     weight: Any
     reference: Any
     anchor: Any
@@ -58,53 +60,63 @@ class PreferenceBatch(NamedTuple):
 def preference(
     loss: str, *, beta: float, gamma: float, sft_weight: float = 0.0, anchor_weight: float = 0.0
 ) -> ObjectiveFn:
-    """The objective of a preference step: `loss` ("simpo" or "dpo") plus `sft_weight` times the SFT term on y_w.
+    """The objective of a preference step: `loss` plus `sft_weight` times the SFT term on y_w.
 
-    An anchor counts `anchor_weight` of a pair: the loss is the weighted mean of the pairs' losses and of the anchors'
+    loss is "simpo" or "dpo", of the first and the last side, or "list_mle", of all sides. An anchor counts
+    `anchor_weight` of a preference: the loss is the weighted mean of the preferences' losses and of the anchors'
     -log pi(y* | x), summed over the tokens of y*.
     """
 
     def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
         sums_BC, lengths_BC = completion_sums(token_logprobs(policy, batch.forest), batch.forest)
 
-        def sides(values_BC):
-            picked = jnp.take_along_axis(values_BC[:, None], batch.pairs, axis=2)
-            return picked[..., 0], picked[..., 1]
+        def sides(values_BC, otherwise=0.0):
+            picked_BQM = jnp.take_along_axis(values_BC[:, None], batch.sides, axis=2)
+            return jnp.where(batch.ranks >= 0, picked_BQM, otherwise)
+
+        last_BQ1 = jnp.maximum(jnp.sum(batch.ranks >= 0, axis=-1, keepdims=True) - 1, 0)
+
+        def ends(values_BQM):
+            return values_BQM[..., 0], jnp.take_along_axis(values_BQM, last_BQ1, axis=-1)[..., 0]
 
         real = batch.weight > 0
-        chosen, rejected = sides(sums_BC)
-        chosen_length, rejected_length = (jnp.where(real, length, 1) for length in sides(lengths_BC))
-        reference_chosen, reference_rejected = sides(batch.reference)
+        sums_BQM, lengths_BQM = sides(sums_BC), sides(lengths_BC, 1.0)
+        chosen, rejected = ends(sums_BQM)
+        chosen_length, rejected_length = ends(lengths_BQM)
+        reference_chosen, reference_rejected = ends(sides(batch.reference))
+        margin = beta * (chosen / chosen_length - rejected / rejected_length)
         if loss == "simpo":
-            per_pair = losses.simpo(chosen, rejected, chosen_length, rejected_length, beta=beta, gamma=gamma)
-            margin = beta * (chosen / chosen_length - rejected / rejected_length)
+            each = losses.simpo(chosen, rejected, chosen_length, rejected_length, beta=beta, gamma=gamma)
+        elif loss == "list_mle":
+            each = losses.list_mle(sums_BQM, lengths_BQM, batch.ranks, beta=beta, gamma=gamma)
         elif loss == "dpo":
-            per_pair = losses.dpo(chosen, rejected, reference_chosen, reference_rejected, beta=beta)
+            each = losses.dpo(chosen, rejected, reference_chosen, reference_rejected, beta=beta)
             margin = beta * (chosen - reference_chosen - rejected + reference_rejected)
         else:
-            raise ValueError(f"unknown preference loss {loss!r}: expected 'simpo' or 'dpo'")
+            raise ValueError(f"unknown preference loss {loss!r}: expected 'simpo', 'dpo' or 'list_mle'")
         if sft_weight:
-            per_pair = per_pair + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
+            each = each + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
 
-        pairs = jnp.sum(batch.weight)
+        preferences = jnp.sum(batch.weight)
 
-        def over_pairs(value_BQ) -> Mean:
-            return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), pairs)
+        def mean(value_BQ) -> Mean:
+            return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), preferences)
 
         anchor_loss = -jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0))
         anchor_tokens = jnp.sum(jnp.where(batch.anchor > 0, lengths_BC, 0.0))
         metrics = {
-            "pair_loss": over_pairs(per_pair),
-            "accuracy": over_pairs((margin > 0).astype(jnp.float32)),
-            "margin": over_pairs(margin),
-            "chosen_logprob": over_pairs(chosen / chosen_length),
-            "rejected_logprob": over_pairs(rejected / rejected_length),
-            "chosen_drift": over_pairs(chosen - reference_chosen),
-            "rejected_drift": over_pairs(rejected - reference_rejected),
+            "pair_loss": mean(each),
+            "accuracy": mean((margin > 0).astype(jnp.float32)),
+            "margin": mean(margin),
+            "chosen_logprob": mean(chosen / chosen_length),
+            "rejected_logprob": mean(rejected / rejected_length),
+            "chosen_drift": mean(chosen - reference_chosen),
+            "rejected_drift": mean(rejected - reference_rejected),
             "anchor_logprob": Mean(-anchor_loss, anchor_tokens),  # per token, as those of the sides
         }
         total = metrics["pair_loss"].total + anchor_weight * anchor_loss
-        return Objective(total, pairs + anchor_weight * jnp.sum(batch.anchor), _tokens(batch.forest), metrics)
+        weight = preferences + anchor_weight * jnp.sum(batch.anchor)
+        return Objective(total, weight, _tokens(batch.forest), metrics)
 
     return objective
 

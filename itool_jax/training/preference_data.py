@@ -1,4 +1,4 @@
-"""Preference pairs as packed forests: all pairs of a prompt share one tree, and one tree lies in one row."""
+"""Preferences as packed forests: all pairs or lists of a prompt share one tree, and one tree lies in one row."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from itool_jax.training.objectives import PreferenceBatch
 
 
 @dataclass(frozen=True)
-class TokenPair:
-    """`chosen` and `rejected` continue the group's prompt and `prefix`; all are token ids.
+class TokenPreference:
+    """`sides` continue the group's prompt and `prefix`, best first; all are token ids.
 
-    reference  summed log-probs of the two sides under the reference policy; None until they are known
+    ranks      of the sides: 0 for the best, the same for sides that are not compared with each other
+    reference  summed log-probs of the sides under the reference policy; None until they are known
     """
 
     prefix: tuple[int, ...]
-    chosen: tuple[int, ...]
-    rejected: tuple[int, ...]
-    reference: tuple[float, float] | None = None
+    sides: tuple[tuple[int, ...], ...]
+    ranks: tuple[int, ...] = (0, 1)
+    reference: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class PairGroup:
-    """The pairs of one prompt, and its ground-truth answer where that is trained on beside them.
+    """The preferences of one prompt, and its ground-truth answer where that is trained on beside them.
 
+    pairs   pairs, or lists of more sides
     anchor  token ids of the answer; () for none
     """
 
     id: str
     prompt: tuple[int, ...]
-    pairs: tuple[TokenPair, ...]
+    pairs: tuple[TokenPreference, ...]
     anchor: tuple[int, ...] = ()
 
     def tree(self) -> TokenTree:
-        """Completion 2 i is the chosen side of pair i, 2 i + 1 its rejected side; the anchor, if any, comes last."""
+        """The completions are the sides of the first pair, then those of the next; the anchor, if any, comes last."""
         paths = []
         for pair in self.pairs:
-            paths.extend(((*self.prompt, *pair.prefix), side) for side in (pair.chosen, pair.rejected))
+            paths.extend(((*self.prompt, *pair.prefix), side) for side in pair.sides)
         if self.anchor:
             paths.append((self.prompt, self.anchor))
         return branch(paths)
@@ -65,11 +67,12 @@ def with_reference(policy: Policy, groups: Sequence[PairGroup], row_tokens: int,
     for forest, placements in batches([group.tree() for group in groups], row_tokens, rows):
         sums, _ = score_rows(policy, forest)
         for g, row, first in placements:
-            pairs = tuple(
-                replace(pair, reference=(float(sums[row, first + 2 * i]), float(sums[row, first + 2 * i + 1])))
-                for i, pair in enumerate(groups[g].pairs)
-            )
-            known[g] = replace(groups[g], pairs=pairs)
+            pairs = []
+            for pair in groups[g].pairs:
+                stop = first + len(pair.sides)
+                pairs.append(replace(pair, reference=tuple(sums[row, first:stop].tolist())))
+                first = stop
+            known[g] = replace(groups[g], pairs=tuple(pairs))
     return known
 
 
@@ -82,6 +85,7 @@ class PreferenceRows:
         self._trees = [group.tree() for group in groups]
         self._rows = pack([len(tree) for tree in self._trees], row_tokens)
         self._capacity = capacity_for(self._trees, self._rows, row_tokens)
+        self._most_sides = max((len(pair.sides) for group in groups for pair in group.pairs), default=2)
         if any(pair.reference is None for group in groups for pair in group.pairs):
             raise ValueError("pairs without reference log-probs: pass them through with_reference first")
 
@@ -97,18 +101,20 @@ class PreferenceRows:
         return self._build(())
 
     def _build(self, trees: Sequence[int]) -> PreferenceBatch:
-        C = self._capacity.completions
-        pairs = np.zeros((max(1, C // 2), 2), np.int32)
-        weight = np.zeros(len(pairs), np.float32)
+        C, M = self._capacity.completions, self._most_sides
+        sides, ranks = np.zeros((max(1, C // 2), M), np.int32), np.full((max(1, C // 2), M), -1, np.int32)
+        weight = np.zeros(len(sides), np.float32)
         reference, anchor = np.zeros(C, np.float32), np.zeros(C, np.float32)
         completion = count = 0
         for group in (self._groups[t] for t in trees):
             for pair in group.pairs:
-                pairs[count], weight[count] = (completion, completion + 1), 1.0
-                reference[completion : completion + 2] = pair.reference
-                completion, count = completion + 2, count + 1
+                stop = completion + len(pair.sides)
+                sides[count, : len(pair.sides)] = range(completion, stop)
+                ranks[count, : len(pair.sides)], weight[count] = pair.ranks, 1.0
+                reference[completion:stop] = pair.reference
+                completion, count = stop, count + 1
             if group.anchor:
                 anchor[completion] = 1.0
                 completion += 1
         forest = build_row([self._trees[t] for t in trees], self._capacity)
-        return PreferenceBatch(forest, pairs, weight, reference, anchor)
+        return PreferenceBatch(forest, sides, ranks, weight, reference, anchor)

@@ -19,6 +19,8 @@ _METRICS = {
     "chosen_logprob": "chosen",
     "rejected_logprob": "rejected",
 }
+_REWARDS = {"score": "O, the credit for slots", "self_evaluation": "C, self-evaluation"}
+_SEARCH = "/search"  # the end of the names of stages whose steps are trees, not training
 
 
 def all_sections(results: RunResults) -> list[Markup]:
@@ -129,7 +131,8 @@ def _tree(results: RunResults) -> Markup | None:
         return None
     note = (
         f"Example {tree.id}, {wording.stage_label(results.tree_round)}. N visits, Q mean reward (the bar), R reward of "
-        "a finished answer, ✓ exactly right; the thicker a line, the more samples took it."
+        "a finished answer (O for its slots, C by self-evaluation), ✓ exactly right; the thicker a line, the more "
+        "samples took it."
     )
     texts = [
         element("details", element("summary", "Prompt"), element("pre", tree.prompt)),
@@ -166,13 +169,22 @@ def _training(results: RunResults) -> Markup | None:
         groups.setdefault(stage.split("/")[0], []).append(stage)
     parts: list[Markup] = []
     for group, stages in groups.items():
-        if panels := list(_training_panels({stage: results.curves[stage] for stage in stages})):
+        trained = {stage: results.curves[stage] for stage in stages if not stage.endswith(_SEARCH)}
+        searched = {stage: results.curves[stage] for stage in stages if stage.endswith(_SEARCH)}
+        if panels := [*_search_panels(searched), *_training_panels(trained)]:
             parts += [element("h3", _title(wording.stage_label(group))), _grid(panels)]
     return (
-        _section("Training", "Over training steps; each point is a mean over neighbouring steps.", *parts)
+        _section("Training", "Over training steps, or trees; each point is a mean over neighbouring ones.", *parts)
         if parts
         else None
     )
+
+
+def _search_panels(curves: Mapping[str, Mapping[str, Points]]) -> Iterable[Markup]:
+    """Mean rewards of the samples of each tree, in the order in which the trees ended."""
+    for found in curves.values():
+        if series := [(says, found[name]) for name, says in _REWARDS.items() if name in found]:
+            yield _series_panel("rewards of the trees", series)
 
 
 def _training_panels(curves: Mapping[str, Mapping[str, Points]]) -> Iterable[Markup]:

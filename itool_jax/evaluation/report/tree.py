@@ -13,13 +13,16 @@ from etils import epath
 from itool_jax.errors import UserError
 from itool_jax.search.records import read_records
 
-_LOOKED_AT = 300  # trees of a round that are considered
+_LOOKED_AT = 300
 _READABLE = 40  # a tree of more nodes is drawn only where none is smaller
 
 
 @dataclass(frozen=True)
 class DrawnNode:
-    """A fragment and its statistics: `visits` N, `value` Q; `reward` and `end` ("stop", "budget") at leaves."""
+    """A fragment and its statistics: `visits` N, `value` Q; at leaves `end` ("stop", "budget") and the `reward` R.
+
+    Of finished leaves `score` is O and `self_evaluation` C, None where it was not asked for.
+    """
 
     id: int
     parent: int
@@ -28,18 +31,24 @@ class DrawnNode:
     value: float
     prior: float | None = None
     reward: float | None = None
+    score: float | None = None
+    self_evaluation: float | None = None
     end: str | None = None
     right: bool = False
 
 
 @dataclass(frozen=True)
 class DrawnPair:
-    """A fork that became a preference pair; `chosen` is None where the ground truth stood in for a sampled child."""
+    """A fork that became a preference; `chosen` is None where the ground truth stood in for a sampled child.
+
+    `ranked` are all sides of a list, best first; of a pair the two.
+    """
 
     parent: int
     chosen: int | None
     rejected: int | None
     gap: float
+    ranked: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,12 @@ class DrawnTree:
         return "".join(reversed(texts))
 
 
-def pick_tree(folder: epath.Path) -> DrawnTree | None:
-    """The tree of a round that shows most: of readable size with the most pairs, or else the smallest."""
-    return min(itertools.islice(_read_trees(folder), _LOOKED_AT), key=_rank, default=None)
+def pick_tree(path: epath.Path) -> DrawnTree | None:
+    """The tree of a round that shows most: of readable size with the most pairs, or else the smallest.
+
+    `path` is as in `read_trees`, of which the first 300 are looked at.
+    """
+    return min(itertools.islice(read_trees(path), _LOOKED_AT), key=_rank, default=None)
 
 
 def _rank(tree: DrawnTree) -> tuple[bool, int, int, str]:
@@ -75,8 +87,10 @@ def _rank(tree: DrawnTree) -> tuple[bool, int, int, str]:
     return False, -len(tree.pairs), -nodes, tree.id
 
 
-def _read_trees(folder: epath.Path) -> Iterator[DrawnTree]:
-    for file in sorted(folder.glob("*.jsonl.zst"), key=lambda file: file.name):
+def read_trees(path: epath.Path) -> Iterator[DrawnTree]:
+    """The trees of a .jsonl.zst file, or of all such files of a folder; raises UserError for one that has others."""
+    found = sorted(path.glob("*.jsonl.zst"), key=lambda file: file.name) if path.is_dir() else [path]
+    for file in found:
         try:
             yield from map(tree_from_json, read_records(file))
         except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -117,6 +131,8 @@ def _node(row: Mapping[str, Any]) -> DrawnNode:
         value=float(row["value"]),
         prior=_number(row.get("prior")),
         reward=_number(row.get("reward")),
+        score=_number(row.get("score")),
+        self_evaluation=_number(row.get("self_evaluation")),
         end=row.get("end"),
         right=bool(row.get("right")),
     )
@@ -126,9 +142,11 @@ def _pair(row: Mapping[str, Any], nodes: Mapping[int, DrawnNode]) -> DrawnPair:
     parent = int(row["parent"])
     if parent not in nodes:
         raise ValueError(f"a pair at node {parent}, which the tree has not")
-    sides = (row.get("chosen"), row.get("rejected"))
-    chosen, rejected = (side if isinstance(side, int) and side in nodes else None for side in sides)
-    return DrawnPair(parent, chosen, rejected, float(row.get("gap", 0.0)))
+    ends = (row.get("chosen"), row.get("rejected"))
+    chosen, rejected, *ranked = (
+        side if isinstance(side, int) and side in nodes else None for side in (*ends, *row.get("ranked", ends))
+    )
+    return DrawnPair(parent, chosen, rejected, float(row.get("gap", 0.0)), tuple(ranked))
 
 
 def _number(value: Any) -> float | None:

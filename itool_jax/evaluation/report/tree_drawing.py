@@ -36,6 +36,8 @@ class _Box:
         parts = [f"N {self.last.visits}", f"Q {self.last.value:.2f}"]
         if self.last.reward is not None:
             parts.append(f"R {self.last.reward:.2f}")
+        if self.last.score is not None and self.last.self_evaluation is not None:
+            parts.append(f"O {self.last.score:.2f}  C {self.last.self_evaluation:.2f}")
         return "  ".join(parts) + ("  cut off" if self.last.end == "budget" else "")
 
     @property
