@@ -5,6 +5,7 @@ python serve_tunix.py FOLDER    a Hugging Face directory of the Llama family wit
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from serving import own_stdout, serve
@@ -34,11 +35,11 @@ def main(folder: str) -> None:
     import jax.numpy as jnp
     import numpy as np
     from tunix.generate.sampler import CacheConfig, Sampler
-    from tunix.models.llama3.model import ModelConfig
+    from tunix.models.llama3 import model as llama
     from tunix.models.llama3.params import create_model_from_safe_tensors
 
     shape = json.loads((Path(folder) / "config.json").read_text())
-    cfg = ModelConfig(
+    cfg = llama.ModelConfig(
         num_layers=shape["num_hidden_layers"],
         vocab_size=shape["vocab_size"],
         embed_dim=shape["hidden_size"],
@@ -50,6 +51,8 @@ def main(folder: str) -> None:
         norm_eps=shape["rms_norm_eps"],
         weight_tying=shape["tie_word_embeddings"],
     )
+    # Its attention leaves the config's base of the rotary frequencies unread and computes with 1,000,000.
+    llama.apply_rope = partial(llama.apply_rope, rope_theta=cfg.rope_theta)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]).reshape(1, 1), ("fsdp", "tp"))
     with jax.set_mesh(mesh):
         model = create_model_from_safe_tensors(folder, cfg, mesh, jnp.float32)

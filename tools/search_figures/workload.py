@@ -85,7 +85,7 @@ def case(name: str, repeats: int) -> Case:
     """The issue's cases: "A", "A2048", "SmolLM2" (A with 4 trees); "tiny" is for a test."""
     if name == "tiny":
         policy = init_policy(LLAMA_TINY, seed=0)
-        workload = Workload(random_prompts(policy, 3, 20), expansions=3, branches=2, tokens=8, stride=4)
+        workload = Workload(random_prompts(policy, 3, 20), expansions=2, branches=2, tokens=8, stride=4)
     elif name == "SmolLM2":
         policy = load("smollm2_135m").policy
         workload, repeats = Workload(random_prompts(policy, 4, 512)), min(repeats, 3)
