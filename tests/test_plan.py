@@ -235,6 +235,7 @@ ENTRY %main.1 (x: f32[8]) -> f32[8] {
 def test_a_loop_of_a_compiled_program_counts_as_often_as_it_runs():
     text = ProgramText(PROGRAM)
     assert text.cycles == 32 * 100 + 7
+    assert text.loop_cycles == 32 * 100
     assert text.collectives == {
         "all-gather": Collective(32, 32 * 8 * 128 * 2),
         "all-reduce": Collective(32, 32 * 8 * 128 * 4),

@@ -21,12 +21,14 @@ class Compiled:
 
     peak         most that is held at once, arguments included: what has to be less than the memory
     seconds      its own estimate of a call, of the cycles of every operation, loops as often as they run
+    looped       those of `seconds` inside loops: a step of a decode round, whose loop counts as one turn
     collectives  by kind, of one call
     """
 
     arguments: int
     peak: int
     seconds: float | None
+    looped: float | None
     collectives: Mapping[str, Collective]
 
 
@@ -52,8 +54,11 @@ def compile_program(traced: jax.stages.Traced, target: Target) -> Compiled | Out
         return OutOfMemory(_used(str(error)), str(error))
     memory, text = compiled.memory_analysis(), ProgramText(compiled.as_text() or "")
     assert memory is not None, "the TPU compiler tells what memory its programs take"
-    seconds = text.cycles / target.chip.clock if target.chip and text.cycles else None
-    return Compiled(memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, text.collectives)
+    if target.chip is None or not text.cycles:
+        seconds = looped = None
+    else:
+        seconds, looped = text.cycles / target.chip.clock, text.loop_cycles / target.chip.clock
+    return Compiled(memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, looped, text.collectives)
 
 
 def _used(message: str) -> int | None:

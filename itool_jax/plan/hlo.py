@@ -38,18 +38,23 @@ class ProgramText:
                 entry = head[2] if head[1] else entry
             else:
                 lines.append(line)
+        self._entry = entry
         self._turns: dict[str, int] = defaultdict(int)
         self._count(entry, 1)
 
     @property
     def cycles(self) -> int:
         """The compiler's estimate of a run."""
-        return sum(
-            turns * int(match[1])
-            for name, turns in self._turns.items()
-            for line in self._lines.get(name, ())
-            if (match := _CYCLES.search(line)) is not None
-        )
+        return sum(turns * self._own_cycles(name) for name, turns in self._turns.items())
+
+    @property
+    def loop_cycles(self) -> int:
+        """Those of `cycles` that are spent in loops: a step, where the only outer loop has no constant bound."""
+        return self.cycles - self._own_cycles(self._entry)
+
+    def _own_cycles(self, name: str) -> int:
+        found = (_CYCLES.search(line) for line in self._lines.get(name, ()))
+        return sum(int(match[1]) for match in found if match is not None)
 
     @property
     def collectives(self) -> dict[str, Collective]:
