@@ -44,7 +44,9 @@ CHOICES = {
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
     **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots"), 1),
-    **dict.fromkeys(("samples", "iterations", "expansions_max", "trees", "arena_tokens", "vocab_size", "epochs"), 1),
+    **dict.fromkeys(
+        ("samples", "iterations", "expansions_max", "trees", "cohorts", "arena_tokens", "vocab_size", "epochs"), 1
+    ),
     **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
     **dict.fromkeys(("temperature", "top_p", "beta", "lora_alpha"), 1e-6),
 }
@@ -242,6 +244,8 @@ def _search() -> ConfigDict:
             "self_eval_weight": 0.0,  # w_C in R = O + w_C C; 0 leaves the self-evaluation out
             "self_eval_orderings": 2,  # orderings of the four options over which C is averaged
             "trees": 32,  # trees grown side by side
+            "cohorts": 1,  # parts of them that decode in turn: 2 hide the host's work behind the device's, but every
+            # step reads the weights for half as many trees
             "arena_tokens": 512,  # tokens that a tree can hold beside its prompt
         }
     )

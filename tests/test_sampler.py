@@ -20,6 +20,7 @@ from itool_jax.models.policy import init_policy
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.sampling import arena, cohort
 from itool_jax.sampling.columns import TreeColumns
+from itool_jax.sampling.prompts import Sampler
 from itool_jax.sampling.sampler import Request, Sample, SamplerConfig, TreeSampler
 from itool_jax.training.logprobs import ancestor_mask, token_logprobs
 
@@ -204,6 +205,21 @@ def test_a_request_may_have_stop_tokens_of_its_own(policy):
 def test_a_wrong_request_is_refused(wrong, words):
     with pytest.raises(UserError, match=words):
         Request(**({"path": (), "samples": 1, "budget": 4} | wrong))
+
+
+def test_perplexities_are_those_of_the_plain_forward(policy):
+    prompts = [growth.prompt for growth in explorers(5)]
+    answers = [tuple(range(9, 12 + n)) for n in range(5)]
+    sampler = Sampler(policy, trees=2, mesh=one_device())
+    for found, prompt, answer in zip(sampler.perplexities(prompts, answers), prompts, answers, strict=True):
+        whole = np.asarray((*prompt, *answer), np.int32)
+        logits = [logits_after(policy, jnp.asarray(whole), n) for n in range(len(prompt), len(whole))]
+        logprobs = [jax.nn.log_softmax(row)[token] for row, token in zip(logits, answer, strict=True)]
+        assert found == pytest.approx(np.exp(-np.mean(logprobs)), rel=1e-4)
+    with pytest.raises(UserError, match=r"answer 1 is empty"):
+        sampler.perplexities(prompts[:2], [(1,), ()])
+    with pytest.raises(UserError, match=r"with an answer of 128 is more than"):
+        sampler.perplexities([(1,)], [(1,) * 128])
 
 
 def test_the_example_of_the_manual_runs():

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from itool_jax.parallel.mesh import AXES
 from itool_jax.plan.compiler import OutOfMemory
-from itool_jax.plan.layout import DIVIDED, Settings, Sizes, mesh_settings, meshes, path_of, value_of
+from itool_jax.plan.layout import DIVIDED, Settings, Sizes, mesh_settings, meshes, parts_of, path_of, value_of
 from itool_jax.plan.plan import Plan, ProgramPlan, make_plan
 from itool_jax.rounds.base_model import base_shape
 
@@ -157,7 +157,7 @@ def keeping_knobs(config: ConfigDict, stages: Collection[str], sizes: Sizes) -> 
         if owner in stages or other in stages:
             knobs.append(_rows(config, group, divisor if owner in stages else 1))
     if "search" in stages:
-        knobs.append(_trees(config, divisor))
+        knobs.append(_trees(config, divisor * parts_of(config, DIVIDED["search"])))
     return knobs if all(knobs) else None
 
 

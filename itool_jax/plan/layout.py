@@ -61,7 +61,7 @@ def require_layout(config: ConfigDict, devices: int, only: Collection[str] = ())
     """
     asked = [config.mesh[axis] for axis in AXES]
     keys = [key for stage, key in DIVIDED.items() if stage in stages_of(config) and (not only or stage in only)]
-    others = _others(config, devices, [value_of(config, key) for key in keys])
+    others = _others(config, devices, [(value_of(config, key), parts_of(config, key)) for key in keys])
     try:
         data, fsdp, _ = mesh_sizes(asked[0], asked[1], asked[2], devices)
     except UserError:
@@ -71,22 +71,31 @@ def require_layout(config: ConfigDict, devices: int, only: Collection[str] = ())
             f"where one that is -1 takes what the others leave. {_would_do(others)}"
         ) from None
     divisor = data * fsdp
-    values = {path_of(config, key): value_of(config, key) for key in keys}
-    if wrong := {path: value for path, value in values.items() if value % divisor}:
-        found = ", ".join(f"config.{path} is {value}" for path, value in wrong.items())
-        multiples = {path: -(-value // divisor) * divisor for path, value in wrong.items()}
+    values = {path_of(config, key): (value_of(config, key), parts_of(config, key) * divisor) for key in keys}
+    if wrong := {path: value for path, value in values.items() if value[0] % value[1]}:
+        found = ", ".join(f"config.{path} is {value}" for path, (value, _) in wrong.items())
+        multiples = {path: -(-value // least) * least for path, (value, least) in wrong.items()}
+        divisor = ", ".join(map(str, dict.fromkeys(least for _, least in wrong.values())))
         raise UserError(
-            f"{found}, but rows and trees lie over {divisor} devices (mesh data x fsdp): choose multiples of "
-            f"{divisor}, or another mesh. {_would_do([multiples, *others])}"
+            f"{found}, but rows, and the trees of each cohort, lie over {data * fsdp} devices (mesh data x fsdp): "
+            f"choose multiples of {divisor}, or another mesh. {_would_do([multiples, *others])}"
         )
 
 
-def _others(config: ConfigDict, devices: int, divided: Sequence[int]) -> list[Settings]:
-    """Settings of meshes of so many devices over which all these numbers divide; the fewest and nearest come first."""
-    fitting = (sizes for sizes in meshes(devices) if not any(number % (sizes[0] * sizes[1]) for number in divided))
+def parts_of(config: ConfigDict, key: str) -> int:
+    """What a number of rows or trees divides into before it lies over devices."""
+    return value_of(config, "round.search.cohorts") if key == DIVIDED["search"] else 1
+
+
+def _others(config: ConfigDict, devices: int, divided: Sequence[tuple[int, int]]) -> list[Settings]:
+    """Settings of meshes over which all these (number, parts) divide; the fewest and nearest come first."""
+    divides = lambda data, fsdp: not any(number % (parts * data * fsdp) for number, parts in divided)
+    fitting = (sizes for sizes in meshes(devices) if divides(*sizes[:2]))
     nearest = sorted(fitting, key=lambda sizes: abs(sizes[2] - config.mesh.tensor))
     return sorted((mesh_settings(config, sizes) for sizes in nearest), key=len)[:_SHOWN]
 
 
 def _would_do(choices: Sequence[Settings]) -> str:
+    if not choices:
+        return ""
     return f"{'One of these' if len(choices) > 1 else 'This'} would do: {'; or '.join(map(as_flags, choices))}"

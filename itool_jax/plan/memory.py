@@ -21,10 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from itool_jax.parallel.processes import WEIGHTS
 from itool_jax.plan.abstract import laid_out, per_device, shard_shape
 from itool_jax.plan.programs import Program
 from itool_jax.plan.target import Target
-from itool_jax.sampling.sampler import WEIGHTS
 from itool_jax.training.logprobs import CHUNK
 
 F32 = 4

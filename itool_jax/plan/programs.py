@@ -18,12 +18,13 @@ from itool_jax.forest import TokenTree, batches, bucket, chain
 from itool_jax.models.decoder import empty_cache
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import AnyMesh, batch_divisor
+from itool_jax.parallel.processes import WEIGHTS
 from itool_jax.plan.abstract import everywhere, laid_out, laid_out_policy, rows
 from itool_jax.rounds.score import row_length, rows_of_batch
 from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
 from itool_jax.sampling.arena import decode_round, idle_slots, prefill, rearrange
 from itool_jax.sampling.cohort import STOPS, arena_sharding, prompt_rows, prompt_width
-from itool_jax.sampling.sampler import WEIGHTS, SamplerConfig, prompt_columns
+from itool_jax.sampling.sampler import SamplerConfig, prompt_columns
 from itool_jax.search.self_evaluation import MOST_ROWS
 from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.logprobs import score_forest
@@ -190,13 +191,15 @@ def _forward(
 
 def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> list[Program]:
     round = round_config(config, 0)
-    cfg, divisor = round.search, batch_divisor(mesh)
+    cfg, divisor = round.search, round.search.cohorts * batch_divisor(mesh)
     longest = data.prompt + (cfg.answer_tokens if cfg.extra_iterations else 0)  # as Search.longest_prompt has it
-    sampler = SamplerConfig(cfg.trees, cfg.samples, prompt_columns(longest), cfg.arena_tokens, stop_tokens=(0,))
+    sampler = SamplerConfig(
+        cfg.trees, cfg.samples, prompt_columns(longest), cfg.arena_tokens, stop_tokens=(0,), cohorts=cfg.cohorts
+    )
     if cfg.trees % divisor:
         raise UserError(
-            f"config.round.search.trees is {cfg.trees}, but trees lie over {divisor} devices (mesh data x fsdp): "
-            f"choose a multiple of {divisor}."
+            f"config.round.search.trees is {cfg.trees}, but the trees of {cfg.cohorts} cohort(s) lie over "
+            f"{batch_divisor(mesh)} devices (mesh data x fsdp): choose a multiple of {divisor}."
         )
     start = laid_out_policy(policy, mesh)
     weights = laid_out_policy(policy, mesh, WEIGHTS)
@@ -207,7 +210,8 @@ def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) ->
         below = data.answer + cfg.self_eval_orderings * _OPTIONS
         tokens = bucket(data.prompt + data.answer + _QUESTION + cfg.samples * below)
         tree = _chain(tokens, Lengths(tokens - 1, 1))
-        held = {"sampler's copy and KV arena": (_apart(weights, start), programs[0].parts["KV arena"])}
+        arenas = [programs[0].parts["KV arena"]] * cfg.cohorts
+        held = {"sampler's copy and KV arenas": (_apart(weights, start), arenas)}
         programs.append(_forward("self-evaluation", tree, tokens, MOST_ROWS, start, mesh, held))
     tree = _chain(round.prefer.row_tokens, data)
     return [*programs, _forward("references", tree, round.prefer.row_tokens, round.prefer.rows, start, mesh, {})]
@@ -217,26 +221,28 @@ def _sampling(
     cfg: SamplerConfig, policy: Policy, mesh: AnyMesh, data: Lengths, beside: Mapping[str, Any]
 ) -> list[Program]:
     columns = cfg.prompt_columns + cfg.arena_columns
-    arena = jax.eval_shape(lambda: empty_cache(policy.config, cfg.trees, columns))
+    arena = jax.eval_shape(lambda: empty_cache(policy.config, cfg.cohort_trees, columns))
     sharding = arena_sharding(policy.config, mesh)
     arena = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arena)
     width = prompt_width(data.prompt, cfg)
     group = prompt_rows(width, mesh)
-    slots = rows(idle_slots(cfg.trees, cfg.branches, cfg.arena_columns, STOPS), mesh)
+    slots = rows(idle_slots(cfg.cohort_trees, cfg.branches, cfg.arena_columns, STOPS), mesh)
 
     def program(name: str, kind: Kind, function: Any, passes: Passes, *others: Any, **static: Any) -> Program:
         moves = kind == "move"
         args = (arena, *others) if moves else (policy, arena, *others)
         parts = {"KV arena": arena, "slots": others} | ({} if moves else {"parameters": policy})
-        more = {"sampler's copy": policy} if moves else {}
+        more: dict[str, Any] = {"sampler's copy": policy} if moves else {}
+        if cfg.cohorts > 1:
+            more["other cohorts' KV arenas"] = [arena] * (cfg.cohorts - 1)
         return Program(name, kind, function, args, policy, parts, passes, {**beside, **more}, static=static)
 
-    lengths = rows(np.zeros(cfg.trees, np.int32), mesh)
+    lengths = rows(np.zeros(cfg.cohort_trees, np.int32), mesh)
     seed = everywhere(np.uint32(0), mesh)
     prompt_lengths = rows(np.zeros(group, np.int32), mesh)
     prompts = rows(np.zeros((group, width), np.int32), mesh)
     places = everywhere(np.zeros(group, np.int32), mesh)
-    order = rows(np.zeros((cfg.trees, columns), np.int32), mesh)
+    order = rows(np.zeros((cfg.cohort_trees, columns), np.int32), mesh)
     return [
         program(
             "prompts", "prefill", prefill, Passes(group, width, columns),
@@ -244,10 +250,10 @@ def _sampling(
         ),
         program(
             "decoded tokens", "decode", decode_round,
-            Passes(cfg.trees, cfg.branches, columns + cfg.round_steps * cfg.branches),
+            Passes(cfg.cohort_trees, cfg.branches, columns + cfg.round_steps * cfg.branches),
             slots, lengths, seed, steps=cfg.round_steps,
         ),
-        program("compaction", "move", rearrange, Passes(cfg.trees, 0, columns), order),
+        program("compaction", "move", rearrange, Passes(cfg.cohort_trees, 0, columns), order),
     ]  # fmt: skip
 
 

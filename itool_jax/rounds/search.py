@@ -109,6 +109,7 @@ class _Harvest:
             arena_tokens=cfg.arena_tokens,
             seed=seed,
             longest=search.longest_prompt(whole),
+            cohorts=cfg.cohorts,
         )
         search.reserve(whole)
         base_trees = BaseTrees(self.stage.kept / "base_trees.jsonl") if cfg.extra_iterations else None

@@ -266,6 +266,7 @@ class Session:
         arena_tokens: int,
         seed: int,
         longest: int = 0,
+        cohorts: int = 1,
     ) -> TreeSampler:
         """A sampler whose arenas hold the longest of these prompts, and `longest` tokens, in steps of 64 columns."""
         longest = max(longest, *(len(p.prompt) for p in examples))
@@ -275,6 +276,7 @@ class Session:
             prompt_columns=prompt_columns(longest),
             arena_columns=arena_tokens,
             stop_tokens=(self.dialect.end_of_turn,),
+            cohorts=cohorts,
         )
         return TreeSampler(policy, cfg, seed=seed, mesh=self.mesh)
 

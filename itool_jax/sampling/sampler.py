@@ -15,16 +15,15 @@ from jax.sharding import Mesh
 
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor, make_mesh, shard
+from itool_jax.parallel.mesh import batch_divisor, make_mesh
+from itool_jax.parallel.processes import own_copy, own_mesh
 from itool_jax.sampling.cohort import Cohort, SamplerConfig, SamplerStats, arena_sharding
 from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
 __all__ = [
-    "WEIGHTS", "Finished", "Growth", "Request", "Sample", "SamplerConfig", "SamplerStats", "TreeSampler",
+    "Finished", "Growth", "Request", "Sample", "SamplerConfig", "SamplerStats", "TreeSampler",
     "arena_sharding", "prompt_columns",
 ]  # fmt: skip
-
-WEIGHTS = ("tensor",)  # the mesh axes that weights lie over while sampling, gathered once and not at every token
 
 
 def prompt_columns(longest: int) -> int:
@@ -36,9 +35,14 @@ class TreeSampler:
     """Grows trees under one policy. Randomness comes from (seed, growth key, node, expansion, sample, token) alone."""
 
     def __init__(self, policy: Policy, cfg: SamplerConfig, seed: int, mesh: Mesh | None = None):
-        """Raises UserError where the trees do not divide over cohorts and devices."""
+        """Raises UserError where the trees do not divide over cohorts and devices.
+
+        With several processes each has the trees that it is given, `cfg.trees` at a time, on its own devices of the
+        mesh: `parallel.processes`.
+        """
         self.cfg, self.stats = cfg, SamplerStats()
-        mesh = mesh or make_mesh()
+        whole = mesh or make_mesh()
+        mesh = own_mesh(whole)
         parts = cfg.cohorts * batch_divisor(mesh)
         if cfg.trees % parts:
             raise UserError(
@@ -47,8 +51,7 @@ class TreeSampler:
                 f"of {parts}."
             )
         self._policy = policy.replace(  # pyright: ignore
-            params=shard(policy.params, mesh, only=WEIGHTS),
-            adapters=shard(policy.adapters, mesh, only=WEIGHTS),
+            params=own_copy(policy.params, whole), adapters=own_copy(policy.adapters, whole)
         )
         self._cohorts = [Cohort(self._policy, cfg, seed, mesh, self.stats) for _ in range(cfg.cohorts)]
 
