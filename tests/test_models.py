@@ -196,10 +196,11 @@ def test_decoding_through_caches_is_the_full_forward(policy, unrolled):
     np.testing.assert_allclose(policy.logits(hidden)[:, -1], expected[np.arange(3), lengths - 1], atol=1e-5)
 
     shift = lambda x: jnp.pad(x, ((0, 0),) * 3 + ((start, 2), (0, 0)), constant_values=np.nan)
-    past = Past(KVCache(*map(shift, cache)), start)
+    first, last = (KVCache(*(x[..., part, :] for x in cache)) for part in (slice(0, 4), slice(4, width)))
+    past = Past(KVCache(*map(shift, first)), start, last)
     cache = empty_cache(CFG, 3, steps)
     if unrolled:
-        past = unroll(CFG, policy.variables, past, width)
+        past = unroll(CFG, policy.variables, past, 4)
         cache = tuple(KVCache(k, v) for k, v in zip(*cache, strict=True))
 
     @jax.jit

@@ -35,10 +35,12 @@ class KVCache(NamedTuple):
 
 
 class Past(NamedTuple):
-    """Columns of an arena [L, B, K, ., H] that a call reads, from `start` on, as many as its mask is wide."""
+    """What a call only reads: columns of an arena [L, B, K, ., H] from `start` on, as many as its mask is wide, and
+    after them all of `more` [L, B, K, C, H]."""
 
     arena: KVCache
     start: Any
+    more: KVCache
 
 
 class LayerPast(NamedTuple):
@@ -64,8 +66,14 @@ def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
 
 
 def unroll(cfg: DecoderConfig, variables: Any, past: Past, columns: int) -> Unrolled:
-    """The layers' own variables, and so many columns of the past."""
-    window = slice(past.start, past.start + columns)
+    """The layers' own variables, and so many columns of the past's arena with those that come after."""
+
+    def own(layer: int) -> LayerPast:
+        window = slice(past.start, past.start + columns)
+        both = zip(past.arena, past.more, strict=True)
+        k, v = (jnp.concatenate([first[layer, :, :, window], more[layer]], axis=-2) for first, more in both)
+        return LayerPast(k.swapaxes(-1, -2), v)
+
     return Unrolled(
         tuple(
             jax.tree.map(
@@ -73,10 +81,7 @@ def unroll(cfg: DecoderConfig, variables: Any, past: Past, columns: int) -> Unro
             )
             for layer in range(cfg.layers)
         ),
-        tuple(
-            LayerPast(past.arena.k[layer, :, :, window].swapaxes(-1, -2), past.arena.v[layer, :, :, window])
-            for layer in range(cfg.layers)
-        ),
+        tuple(own(layer) for layer in range(cfg.layers)),
     )
 
 
@@ -215,10 +220,12 @@ def _sources(cache: KVCache, past: Past | LayerPast | None, layer: Any, columns:
     """The past and then the cache: all of it beside a past, else so many of its columns."""
     if past is None:
         return [_read(cache, layer, 0, columns)]
-    own = cache.k.shape[-2]
-    if isinstance(past, Past):
-        past = _read(past.arena, layer, past.start, columns - own)
-    return [past, _read(cache, layer, 0, own)]
+    own = _read(cache, layer, 0, cache.k.shape[-2])
+    if isinstance(past, LayerPast):
+        return [past, own]
+    more = past.more.k.shape[-2]
+    first = _read(past.arena, layer, past.start, columns - more - cache.k.shape[-2])
+    return [first, _read(past.more, layer, 0, more), own]
 
 
 _REMAT_POLICIES = {"dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable, "full": None}

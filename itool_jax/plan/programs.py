@@ -238,6 +238,7 @@ def _sampling(
         return Program(name, kind, function, args, policy, parts, passes, {**beside, **more}, static=static)
 
     lengths = rows(np.zeros(cfg.cohort_trees, np.int32), mesh)
+    columns_read = rows(np.zeros((cfg.cohort_trees, cfg.arena_columns), np.int32), mesh)
     seed = everywhere(np.uint32(0), mesh)
     prompt_lengths = rows(np.zeros(group, np.int32), mesh)
     prompts = rows(np.zeros((group, width), np.int32), mesh)
@@ -251,7 +252,8 @@ def _sampling(
         program(
             "decoded tokens", "decode", decode_round,
             Passes(cfg.cohort_trees, cfg.branches, columns + cfg.round_steps * cfg.branches),
-            slots, lengths, seed, steps=cfg.round_steps,
+            slots, columns_read, lengths, seed,
+            steps=cfg.round_steps, prompt_columns=cfg.prompt_columns, prompt_used=cfg.prompt_columns,
         ),
         program("compaction", "move", rearrange, Passes(cfg.cohort_trees, 0, columns), order),
     ]  # fmt: skip

@@ -2,8 +2,9 @@
 
 An arena row holds P prompt columns, then A columns for grown tokens; a prompt ends at column P, so that what is in use
 is one run of columns around it. G branches of each of T trees attend to their own tree's arena in one forward: the
-prompt by its length, the grown columns by `visible`. Nothing is copied per branch. A round only reads the arena: what
-its steps make stands in columns of the round until its end.
+prompt by its length, the grown columns by `visible`. Nothing is copied per branch. A round only reads the arena: it
+begins by gathering the grown columns that any of a tree's branches sees, and what its steps make stands in columns of
+the round until its end.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Slots(NamedTuple):
     identity         uint32 [T, G, 4]: example, node, expansion, sample; with the seed they make the random key
     rules            how tokens are drawn
     stops            [T, G, Z]: tokens that end the sample; -1 is none
-    visible          bool [T, G, A]: which grown columns the branch sees
+    visible          bool [T, G, A]: which grown columns the branch sees; in a round, of those gathered
     """
 
     token: Array
@@ -145,32 +146,54 @@ class _Round(NamedTuple):
     logprobs: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("steps", "used", "unrolled"), donate_argnums=1)
+def columns_in_use(slots: Slots) -> np.ndarray:
+    """Bool [T, A]: the grown columns that an active branch of the tree sees."""
+    return np.any(slots.visible & slots.active[..., None], axis=1)
+
+
+def gather_columns(used_TA: np.ndarray, visible_TGA: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` columns in use of each tree, [T, C], and which of them each branch sees, [T, G, C].
+
+    Where a tree has fewer, the rest are any others, and nobody sees them.
+    """
+    columns_TC = np.argsort(~used_TA, axis=1, kind="stable")[:, :count].astype(np.int32)
+    seen_TC = np.take_along_axis(used_TA, columns_TC, axis=1)
+    return columns_TC, np.take_along_axis(visible_TGA, columns_TC[:, None], axis=2) & seen_TC[:, None]
+
+
+@functools.partial(
+    jax.jit, static_argnames=("steps", "prompt_columns", "prompt_used", "unrolled"), donate_argnames="arena"
+)
 def decode_round(
     policy: Policy,
     arena: KVCache,
     slots: Slots,
+    columns_TC: jax.Array,
     prompt_length_T: jax.Array,
     seed: jax.Array,
+    *,
     steps: int,
-    used: tuple[int, int] | None = None,
+    prompt_columns: int,
+    prompt_used: int,
     unrolled: bool = False,
 ) -> tuple[KVCache, RoundResult]:
     """Decodes up to `steps` tokens in every active slot; ends early when most slots that were active have finished.
 
-    used      columns that attention reads: the last of the prompt's and the first of the grown ones; None is all
-    unrolled  whether the layers are a loop or stand one after the other (models.decoder.Unrolled)
+    columns_TC      which grown columns a tree's branches read; slots.visible [T, G, C] says who sees which of them
+    prompt_columns  P
+    prompt_used     how many of them are read, the last ones
+    unrolled        whether the layers are a loop or stand one after the other (models.decoder.Unrolled)
     """
-    T, G, A = slots.visible.shape
-    P = arena.k.shape[3] - A
-    prompt_used, grown_used = used or (P, A)
-    past, fresh = Past(arena, P - prompt_used), empty_cache(policy.config, T, G * steps)
+    T, G, _ = slots.visible.shape
+    P, A = prompt_columns, arena.k.shape[3] - prompt_columns
+    past = Past(arena, P - prompt_used, _gathered(arena, P + columns_TC))
+    fresh = empty_cache(policy.config, T, G * steps)
     if unrolled:
-        past = unroll(policy.config, policy.variables, past, prompt_used + grown_used)
+        past = unroll(policy.config, policy.variables, past, prompt_used)
         fresh = tuple(KVCache(k, v) for k, v in zip(*fresh, strict=True))
     in_prompt_TGP = jnp.arange(prompt_used) >= prompt_used - prompt_length_T[:, None, None]
     in_prompt_TGP = jnp.broadcast_to(in_prompt_TGP, (T, G, prompt_used))
-    seen_TGC = jnp.concatenate([in_prompt_TGP, slots.visible[..., :grown_used]], -1)
+    seen_TGC = jnp.concatenate([in_prompt_TGP, slots.visible], -1)
     uniform_TGS = _uniform_numbers(seed, slots, steps)
     started = jnp.sum(slots.active)
     itself_GG = jnp.eye(G, dtype=bool)
@@ -211,6 +234,11 @@ def decode_round(
     column_TGS = jnp.where(state.stored, first + jnp.arange(steps, dtype=jnp.int32), P + A)
     arena = _keep(arena, fresh, column_TGS.swapaxes(1, 2).reshape(T, steps * G))
     return arena, RoundResult(state.tokens, state.logprobs, state.produced - slots.produced, state.active)
+
+
+def _gathered(arena: KVCache, columns_TC: jax.Array) -> KVCache:
+    """[L, T, K, C, H]: so many columns of each tree."""
+    return KVCache(*(jnp.take_along_axis(x, columns_TC[None, :, None, :, None], axis=3) for x in arena))
 
 
 def _keep(arena: KVCache, fresh: KVCache, column_TS: jax.Array) -> KVCache:

@@ -19,12 +19,21 @@ from itool_jax.models.config import DecoderConfig
 from itool_jax.models.decoder import KVCache, empty_cache
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import BATCH, AnyMesh, batch_divisor
-from itool_jax.sampling.arena import RoundResult, decode_round, idle_slots, prefill, rearrange
+from itool_jax.sampling.arena import (
+    RoundResult,
+    columns_in_use,
+    decode_round,
+    gather_columns,
+    idle_slots,
+    prefill,
+    rearrange,
+)
 from itool_jax.sampling.columns import TreeColumns
 from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
 STOPS = 8  # stop tokens that any request may have
-_LEAST_WINDOW = 256  # columns, below which it saves little to read fewer
+_LEAST_WINDOW = 128  # columns, below which it saves little to read fewer
+_PROMPT_HALVINGS, _GROWN_HALVINGS = 2, 6  # of the columns, that there are programs for
 _PREFILL_TOKENS = 256  # that a device reads at once at least, so that short prompts do not come one by one
 
 
@@ -116,10 +125,10 @@ def prompt_rows(width: int, mesh: AnyMesh) -> int:
     return batch_divisor(mesh) * max(1, _PREFILL_TOKENS // width)
 
 
-def windows(columns: int) -> tuple[int, ...]:
+def windows(columns: int, halvings: int) -> tuple[int, ...]:
     """Numbers of columns that there are programs for: all, half of them, and so on; ascending."""
     sizes = [columns]
-    while sizes[-1] // 2 >= _LEAST_WINDOW:
+    while sizes[-1] // 2 >= _LEAST_WINDOW and len(sizes) <= halvings:
         sizes.append(-(-sizes[-1] // 2))
     return tuple(reversed(sizes))
 
@@ -172,7 +181,15 @@ class Cohort:
         """Fills idle slots and sends the next round to the device, without waiting for it."""
         self._assign()
         if self._slots.active.any():
-            self._round = self._decode(self._used())
+            used = columns_in_use(self._slots)
+            longest, most = int(self._prompt_length.max()), int(used.sum(1).max())
+            fit = lambda sizes, least: next(size for size in sizes if size >= least)
+            cfg = self.cfg
+            self._round = self._decode(
+                fit(windows(cfg.prompt_columns, _PROMPT_HALVINGS), longest),
+                fit(windows(cfg.arena_columns, _GROWN_HALVINGS), most),
+                used,
+            )
 
     def end_round(self) -> list[Finished]:
         """Waits for the round; returns the requests whose last sample came, or whose tree was retired."""
@@ -196,9 +213,10 @@ class Cohort:
             self._prefill(
                 np.zeros((rows, width), np.int32), np.ones(rows, np.int32), np.full(rows, cfg.cohort_trees, np.int32)
             )
-        for prompt_used in windows(cfg.prompt_columns):
-            for grown_used in windows(cfg.arena_columns):
-                self._decode((prompt_used, grown_used))
+        nothing = np.zeros((cfg.cohort_trees, cfg.arena_columns), bool)
+        for prompt_used in windows(cfg.prompt_columns, _PROMPT_HALVINGS):
+            for grown_used in windows(cfg.arena_columns, _GROWN_HALVINGS):
+                self._decode(prompt_used, grown_used, nothing)
         self._rearrange(np.tile(np.arange(self.arena.k.shape[3], dtype=np.int32), (cfg.cohort_trees, 1)))
 
     def _admit(self, newcomers: list[tuple[int, Growth]]) -> None:
@@ -321,20 +339,14 @@ class Cohort:
         self._rearrange(columns)
         self.stats.compactions += len(places)
 
-    def _used(self) -> tuple[int, int]:
-        """The least windows that hold the prompts and all that active slots see."""
-        longest = int(self._prompt_length.max())
-        seen = np.flatnonzero(self._slots.visible[self._slots.active].any(0))
-        beyond = int(seen[-1]) + 1 if len(seen) else 0
-        cfg = self.cfg
-        fit = lambda columns, least: next(size for size in windows(columns) if size >= least)
-        return fit(cfg.prompt_columns, longest), fit(cfg.arena_columns, beyond)
-
-    def _decode(self, used: tuple[int, int]) -> RoundResult:
-        run, slots = self._run, jax.tree.map(self._rows, self._slots)
+    def _decode(self, prompt_used: int, grown_used: int, in_use: np.ndarray) -> RoundResult:
+        """Starts a round that reads so many columns, of the grown ones those in use [T, A]."""
+        run, cfg = self._run, self.cfg
+        columns, visible = gather_columns(in_use, self._slots.visible, grown_used)
+        slots = jax.tree.map(self._rows, self._slots._replace(visible=visible))
         self.arena, result = decode_round(
-            run.policy, self.arena, slots, self._rows(self._prompt_length), run.seed,
-            steps=self.cfg.round_steps, used=used, unrolled=run.unrolled,
+            run.policy, self.arena, slots, self._rows(columns), self._rows(self._prompt_length), run.seed,
+            steps=cfg.round_steps, prompt_columns=cfg.prompt_columns, prompt_used=prompt_used, unrolled=run.unrolled,
         )  # fmt: skip
         return result
 
