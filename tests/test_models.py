@@ -12,7 +12,7 @@ import pytest
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
-from itool_jax.models.decoder import Decoder, KVCache, Past, empty_cache, unroll
+from itool_jax.models.decoder import Decoder, KVCache, Past, Unrolled, columns_apart, empty_cache, layers_apart
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters, with_remat
 from itool_jax.models.presets import preset
 from itool_jax.models.weights import HUGGING_FACE, import_params
@@ -200,7 +200,8 @@ def test_decoding_through_caches_is_the_full_forward(policy, unrolled):
     past = Past(KVCache(*map(shift, first)), start, last)
     cache = empty_cache(CFG, 3, steps)
     if unrolled:
-        past = unroll(CFG, policy.variables, past, 4)
+        parts = zip(columns_apart(past.arena, start, 4), columns_apart(last, 0, width - 4), strict=True)
+        past = Unrolled(layers_apart(policy.variables), tuple(parts))
         cache = tuple(KVCache(k, v) for k, v in zip(*cache, strict=True))
 
     @jax.jit

@@ -51,13 +51,13 @@ class LayerPast(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """What a forward without a loop over layers reads and writes: each has one entry for each layer.
+    """What a forward without a loop over layers reads; all have one entry for each layer.
 
     XLA on CPU copies what it slices out of stacked arrays, weights as well as caches, in every step of a loop.
     """
 
     variables: tuple[Any, ...]
-    past: tuple[LayerPast, ...]
+    past: tuple[tuple[LayerPast, ...], ...]
 
 
 def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
@@ -65,24 +65,19 @@ def empty_cache(cfg: DecoderConfig, rows: int, columns: int) -> KVCache:
     return KVCache(jnp.zeros(shape, cfg.dtype), jnp.zeros(shape, cfg.dtype))
 
 
-def unroll(cfg: DecoderConfig, variables: Any, past: Past, columns: int) -> Unrolled:
-    """The layers' own variables, and so many columns of the past's arena with those that come after."""
+@jax.jit
+def layers_apart(variables: Any) -> tuple[Any, ...]:
+    """The variables of a decoder's layers, one layer's after the other."""
+    layers = {kind: tree["layers"] for kind, tree in variables.items()}
+    count = jax.tree.leaves(layers)[0].shape[0]
+    return tuple(jax.tree.map(lambda leaf, layer=layer: leaf[layer], layers) for layer in range(count))
 
-    def own(layer: int) -> LayerPast:
-        window = slice(past.start, past.start + columns)
-        both = zip(past.arena, past.more, strict=True)
-        k, v = (jnp.concatenate([first[layer, :, :, window], more[layer]], axis=-2) for first, more in both)
-        return LayerPast(k.swapaxes(-1, -2), v)
 
-    return Unrolled(
-        tuple(
-            jax.tree.map(
-                lambda leaf, layer=layer: leaf[layer], {kind: tree["layers"] for kind, tree in variables.items()}
-            )
-            for layer in range(cfg.layers)
-        ),
-        tuple(own(layer) for layer in range(cfg.layers)),
-    )
+@partial(jax.jit, static_argnames=("start", "columns"))
+def columns_apart(stored: KVCache, start: int, columns: int) -> tuple[LayerPast, ...]:
+    """So many columns of every layer from `start` on, lying as they are read."""
+    window = slice(start, start + columns)
+    return tuple(LayerPast(k[:, :, window].swapaxes(-1, -2), v[:, :, window]) for k, v in zip(*stored, strict=True))
 
 
 def _write(cache: KVCache, layer: Any, at: Any, k_BSKH: jax.Array, v_BSKH: jax.Array) -> KVCache:
@@ -216,13 +211,13 @@ class Layer(nn.Module):
         return (x_BSD + linear("down", cfg.dim, gain=into_residual)(gated_BSF), cache), None
 
 
-def _sources(cache: KVCache, past: Past | LayerPast | None, layer: Any, columns: int) -> list[LayerPast]:
+def _sources(cache: KVCache, past: Past | Sequence[LayerPast] | None, layer: Any, columns: int) -> list[LayerPast]:
     """The past and then the cache: all of it beside a past, else so many of its columns."""
     if past is None:
         return [_read(cache, layer, 0, columns)]
     own = _read(cache, layer, 0, cache.k.shape[-2])
-    if isinstance(past, LayerPast):
-        return [past, own]
+    if not isinstance(past, Past):
+        return [*past, own]
     more = past.more.k.shape[-2]
     first = _read(past.arena, layer, past.start, columns - more - cache.k.shape[-2])
     return [first, _read(past.more, layer, 0, more), own]

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from itool_jax.models.decoder import KVCache, Past, empty_cache, unroll
+from itool_jax.models.decoder import KVCache, LayerPast, Past, Unrolled, columns_apart, empty_cache
 from itool_jax.models.policy import Policy
 from itool_jax.sampling.draw import Rules, sample_tokens
 
@@ -161,9 +161,18 @@ def gather_columns(used_TA: np.ndarray, visible_TGA: np.ndarray, count: int) -> 
     return columns_TC, np.take_along_axis(visible_TGA, columns_TC[:, None], axis=2) & seen_TC[:, None]
 
 
-@functools.partial(
-    jax.jit, static_argnames=("steps", "prompt_columns", "prompt_used", "unrolled"), donate_argnames="arena"
-)
+class Apart(NamedTuple):
+    """Weights and prompts with every layer by itself, for rounds without a loop over layers (models.decoder.Unrolled).
+
+    variables  of every layer
+    prompts    the last so many prompt columns of every layer
+    """
+
+    variables: tuple[Any, ...]
+    prompts: tuple[LayerPast, ...]
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "prompt_columns", "prompt_used"), donate_argnames="arena")
 def decode_round(
     policy: Policy,
     arena: KVCache,
@@ -171,25 +180,26 @@ def decode_round(
     columns_TC: jax.Array,
     prompt_length_T: jax.Array,
     seed: jax.Array,
+    apart: Apart | None = None,
     *,
     steps: int,
     prompt_columns: int,
     prompt_used: int,
-    unrolled: bool = False,
 ) -> tuple[KVCache, RoundResult]:
     """Decodes up to `steps` tokens in every active slot; ends early when most slots that were active have finished.
 
     columns_TC      which grown columns a tree's branches read; slots.visible [T, G, C] says who sees which of them
     prompt_columns  P
     prompt_used     how many of them are read, the last ones
-    unrolled        whether the layers are a loop or stand one after the other (models.decoder.Unrolled)
+    apart           the same weights and prompts layer by layer, where rounds are not to loop over layers
     """
-    T, G, _ = slots.visible.shape
+    T, G, C = slots.visible.shape
     P, A = prompt_columns, arena.k.shape[3] - prompt_columns
-    past = Past(arena, P - prompt_used, _gathered(arena, P + columns_TC))
-    fresh = empty_cache(policy.config, T, G * steps)
-    if unrolled:
-        past = unroll(policy.config, policy.variables, past, prompt_used)
+    grown, fresh = _gathered(arena, P + columns_TC), empty_cache(policy.config, T, G * steps)
+    if apart is None:
+        past = Past(arena, P - prompt_used, grown)
+    else:
+        past = Unrolled(apart.variables, tuple(zip(apart.prompts, columns_apart(grown, 0, C), strict=True)))
         fresh = tuple(KVCache(k, v) for k, v in zip(*fresh, strict=True))
     in_prompt_TGP = jnp.arange(prompt_used) >= prompt_used - prompt_length_T[:, None, None]
     in_prompt_TGP = jnp.broadcast_to(in_prompt_TGP, (T, G, prompt_used))
@@ -229,7 +239,7 @@ def decode_round(
         nothing.astype(bool), nothing, nothing.astype(jnp.float32),
     )  # fmt: skip
     state = jax.lax.while_loop(more, decode, state)
-    fresh = KVCache(*(jnp.stack(layers) for layers in zip(*state.fresh, strict=True))) if unrolled else state.fresh
+    fresh = KVCache(*(jnp.stack(layers) for layers in zip(*state.fresh, strict=True))) if apart else state.fresh
     first = (P + slots.base + slots.produced - 1)[..., None]
     column_TGS = jnp.where(state.stored, first + jnp.arange(steps, dtype=jnp.int32), P + A)
     arena = _keep(arena, fresh, column_TGS.swapaxes(1, 2).reshape(T, steps * G))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,11 @@ from jax.sharding import PartitionSpec as P
 from itool_jax.errors import UserError
 from itool_jax.forest import bucket
 from itool_jax.models.config import DecoderConfig
-from itool_jax.models.decoder import KVCache, empty_cache
+from itool_jax.models.decoder import KVCache, LayerPast, columns_apart, empty_cache, layers_apart
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import BATCH, AnyMesh, batch_divisor
 from itool_jax.sampling.arena import (
+    Apart,
     RoundResult,
     columns_in_use,
     decode_round,
@@ -134,12 +135,12 @@ def windows(columns: int, halvings: int) -> tuple[int, ...]:
 
 
 class _Programs(NamedTuple):
-    """What a cohort runs on the device, and what with."""
+    """What a cohort runs on the device, and what with; `layers` is None where rounds loop over layers."""
 
     policy: Policy
     seed: jax.Array
     mesh: Mesh
-    unrolled: bool
+    layers: tuple[Any, ...] | None
 
 
 class Cohort:
@@ -148,8 +149,9 @@ class Cohort:
     def __init__(self, policy: Policy, cfg: SamplerConfig, seed: int, mesh: Mesh, stats: SamplerStats):
         self.cfg, self.stats = cfg, stats
         on_cpu = mesh.devices.flat[0].platform == "cpu"
-        self._run = _Programs(policy, jnp.uint32(seed), mesh, unrolled=on_cpu)
+        self._run = _Programs(policy, jnp.uint32(seed), mesh, layers_apart(policy.variables) if on_cpu else None)
         self.arena = self._empty_arena()
+        self._prompts: tuple[LayerPast, ...] = ()  # of as many columns as the last round read
         self._slots = idle_slots(cfg.cohort_trees, cfg.branches, cfg.arena_columns, max(STOPS, len(cfg.stop_tokens)))
         self._prompt_length = np.zeros(cfg.cohort_trees, np.int32)
         self._trees: list[_Tree | None] = [None] * cfg.cohort_trees
@@ -346,11 +348,20 @@ class Cohort:
         slots = jax.tree.map(self._rows, self._slots._replace(visible=visible))
         self.arena, result = decode_round(
             run.policy, self.arena, slots, self._rows(columns), self._rows(self._prompt_length), run.seed,
-            steps=cfg.round_steps, prompt_columns=cfg.prompt_columns, prompt_used=prompt_used, unrolled=run.unrolled,
+            self._apart(prompt_used),
+            steps=cfg.round_steps, prompt_columns=cfg.prompt_columns, prompt_used=prompt_used,
         )  # fmt: skip
         return result
 
+    def _apart(self, prompt_used: int) -> Apart | None:
+        if self._run.layers is None:
+            return None
+        if not self._prompts or self._prompts[0].v.shape[-2] != prompt_used:
+            self._prompts = columns_apart(self.arena, self.cfg.prompt_columns - prompt_used, prompt_used)
+        return Apart(self._run.layers, self._prompts)
+
     def _prefill(self, tokens: np.ndarray, lengths: np.ndarray, places: np.ndarray) -> None:
+        self._prompts = ()
         self.arena = prefill(
             self._run.policy, self.arena, self._rows(tokens), self._rows(lengths), jnp.asarray(places),
             prompt_columns=self.cfg.prompt_columns,
