@@ -129,7 +129,7 @@ def test_a_result_depends_only_on_seed_and_request(monkeypatch):
         assert tokens_of(alone[2:3]).items() <= tokens_of(company).items()
         monkeypatch.setattr(cohort, "_LEAST_WINDOW", 32)
         monkeypatch.setattr(arena, "_CHUNK", 8)
-        assert cohort.windows(64, 2) == (32, 64)
+        assert cohort.prompt_windows(64) == (32, 64) and cohort.grown_windows(160) == (32, 48, 64, 96, 128, 160)
         sizes = {"trees": 2, "branches": 2, "prompt_columns": 64, "arena_columns": 160, "round_steps": 16}
         grow(policy, other_sizes, cohorts=2, **sizes)
         assert tokens_of(company) == tokens_of(other_sizes)

@@ -33,8 +33,7 @@ from itool_jax.sampling.columns import TreeColumns
 from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
 STOPS = 8  # stop tokens that any request may have
-_LEAST_WINDOW = 128  # columns, below which it saves little to read fewer
-_PROMPT_HALVINGS, _GROWN_HALVINGS = 2, 6  # of the columns, that there are programs for
+_LEAST_WINDOW = 96  # columns, below which it saves little to read fewer
 _PREFILL_TOKENS = 256  # that a device reads at once at least, so that short prompts do not come one by one
 
 
@@ -126,12 +125,17 @@ def prompt_rows(width: int, mesh: AnyMesh) -> int:
     return batch_divisor(mesh) * max(1, _PREFILL_TOKENS // width)
 
 
-def windows(columns: int, halvings: int) -> tuple[int, ...]:
-    """Numbers of columns that there are programs for: all, half of them, and so on; ascending."""
-    sizes = [columns]
-    while sizes[-1] // 2 >= _LEAST_WINDOW and len(sizes) <= halvings:
-        sizes.append(-(-sizes[-1] // 2))
-    return tuple(reversed(sizes))
+def prompt_windows(columns: int) -> tuple[int, ...]:
+    """Numbers of prompt columns that there are programs for, ascending: all, half and a quarter of them."""
+    return tuple(-(-columns // part) for part in (4, 2, 1) if part == 1 or columns // part >= _LEAST_WINDOW)
+
+
+def grown_windows(columns: int) -> tuple[int, ...]:
+    """Numbers of grown columns that there are programs for, ascending: _LEAST_WINDOW, half as many more, twice, ..."""
+    sizes = [_LEAST_WINDOW]
+    while sizes[-1] < columns:
+        sizes.append(sizes[-1] * 3 // 2 if len(sizes) % 2 else sizes[-1] * 4 // 3)
+    return (*sizes[:-1], columns) if len(sizes) > 1 else (columns,)
 
 
 class _Programs(NamedTuple):
@@ -188,8 +192,8 @@ class Cohort:
             fit = lambda sizes, least: next(size for size in sizes if size >= least)
             cfg = self.cfg
             self._round = self._decode(
-                fit(windows(cfg.prompt_columns, _PROMPT_HALVINGS), longest),
-                fit(windows(cfg.arena_columns, _GROWN_HALVINGS), most),
+                fit(prompt_windows(cfg.prompt_columns), longest),
+                fit(grown_windows(cfg.arena_columns), most),
                 used,
             )
 
@@ -216,8 +220,8 @@ class Cohort:
                 np.zeros((rows, width), np.int32), np.ones(rows, np.int32), np.full(rows, cfg.cohort_trees, np.int32)
             )
         nothing = np.zeros((cfg.cohort_trees, cfg.arena_columns), bool)
-        for prompt_used in windows(cfg.prompt_columns, _PROMPT_HALVINGS):
-            for grown_used in windows(cfg.arena_columns, _GROWN_HALVINGS):
+        for prompt_used in prompt_windows(cfg.prompt_columns):
+            for grown_used in grown_windows(cfg.arena_columns):
                 self._decode(prompt_used, grown_used, nothing)
         self._rearrange(np.tile(np.arange(self.arena.k.shape[3], dtype=np.int32), (cfg.cohort_trees, 1)))
 
