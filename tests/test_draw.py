@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from itool_jax.sampling import draw
 from itool_jax.sampling.draw import Rules, sample_tokens
+
+
+@pytest.fixture(params=["blocks", "bisection"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways to a token, whatever platform this is."""
+    chosen = "cpu" if request.param == "blocks" else "default"
+    monkeypatch.setattr(draw, "platform_dependent", lambda *args, **ways: ways[chosen](*args))
 
 
 def rules(shape, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):

@@ -27,7 +27,10 @@ class Collective(NamedTuple):
 
 
 class ProgramText:
-    """A compiled program's text, read once. A loop whose bound is no constant counts as one turn."""
+    """A compiled program's text, read once.
+
+    A loop whose bound is no constant counts as one turn, and of a condition's branches the cheapest.
+    """
 
     def __init__(self, text: str):
         self._lines: dict[str, list[str]] = {}
@@ -77,8 +80,22 @@ class ProgramText:
             if (loop := _LOOP.search(line)) is not None:
                 self._count(loop[2], turns * self._bound(loop[1]))
             elif (called := _CALLED.search(line)) is not None:
-                for callee in re.split(r", %?", called[1]):
+                callees = re.split(r", %?", called[1])
+                if " conditional(" in line:
+                    callees = [min(callees, key=self._all_cycles)]
+                for callee in callees:
                     self._count(callee, turns)
+
+    def _all_cycles(self, name: str) -> int:
+        """Cycles of a computation with those that it calls."""
+        total = self._own_cycles(name)
+        for line in self._lines.get(name, ()):
+            if (loop := _LOOP.search(line)) is not None:
+                total += self._bound(loop[1]) * self._all_cycles(loop[2])
+            elif (called := _CALLED.search(line)) is not None:
+                costs = map(self._all_cycles, re.split(r", %?", called[1]))
+                total += min(costs) if " conditional(" in line else sum(costs)
+        return total
 
     def _bound(self, condition: str) -> int:
         lines = self._lines.get(condition, ())

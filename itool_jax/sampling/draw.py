@@ -1,4 +1,9 @@
-"""Drawing tokens from logits: inverse CDF in two levels, and filters by thresholds that are found without sorting."""
+"""Drawing tokens from logits: by inverse CDF, and filters by thresholds, both of which are found without sorting.
+
+The CDF is not laid out. On a CPU it has two levels, blocks of tokens and the tokens of one block; elsewhere the token is
+found by bisection, in sums that fuse with what they add up and for which a vocabulary over several devices stays where
+it lies.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.lax import platform_dependent
 
 Array = Any  # of NumPy while the host fills the slots, of JAX on the device
 _BLOCK = 128  # tokens that share an entry of the CDF's upper level
@@ -30,15 +36,11 @@ class Rules(NamedTuple):
 
 def sample_tokens(logits_TGV: jax.Array, uniform_TG: jax.Array, rules: Rules) -> tuple[jax.Array, jax.Array]:
     """One token a slot from one uniform number in [0, 1), and its log-prob at temperature 1 without filters."""
-    V = logits_TGV.shape[-1]
-    logits_TGV = jnp.pad(logits_TGV, ((0, 0), (0, 0), (0, -V % _BLOCK)), constant_values=-jnp.inf)
     shifted = logits_TGV - jnp.max(logits_TGV, -1, keepdims=True)
     hot = rules.temperature > 0
     temperature = jnp.where(hot, rules.temperature, 1.0)[..., None].astype(shifted.dtype)
     weights = jnp.exp(shifted / temperature)
-    total = jax.lax.cond(
-        jnp.all(temperature == 1), lambda: _block_sums(weights).sum(-1), lambda: _block_sums(jnp.exp(shifted)).sum(-1)
-    )
+    total = jax.lax.cond(jnp.all(temperature == 1), lambda: _sums(weights), lambda: _sums(jnp.exp(shifted)))
     weights = jnp.where(weights >= _threshold(weights, rules)[..., None], weights, 0)
     token = _inverse_cdf(weights, uniform_TG)
     greedy = lambda: jnp.where(hot, token, jnp.argmax(shifted, -1).astype(jnp.int32))
@@ -46,18 +48,48 @@ def sample_tokens(logits_TGV: jax.Array, uniform_TG: jax.Array, rules: Rules) ->
     return token, jnp.take_along_axis(shifted, token[..., None], -1)[..., 0] - jnp.log(total)
 
 
-def _block_sums(weights: jax.Array) -> jax.Array:
-    return weights.reshape(*weights.shape[:-1], -1, _BLOCK).sum(-1)
+def _sums(weights: jax.Array) -> jax.Array:
+    return platform_dependent(weights, cpu=lambda w: _blocks(w).sum(-1).sum(-1), default=lambda w: w.sum(-1))
 
 
 def _inverse_cdf(weights: jax.Array, uniform: jax.Array) -> jax.Array:
-    """The block into which the number falls, and in it the token; never one of weight 0, whatever the rounding."""
-    sums = _block_sums(weights)
+    """The token into whose share of the sum the number falls; never one of weight 0, whatever the rounding."""
+    return platform_dependent(weights, uniform, cpu=_by_blocks, default=_by_bisection)
+
+
+def _blocks(weights: jax.Array) -> jax.Array:
+    padding = [(0, 0)] * (weights.ndim - 1) + [(0, -weights.shape[-1] % _BLOCK)]
+    return jnp.pad(weights, padding).reshape(*weights.shape[:-1], -1, _BLOCK)
+
+
+def _by_bisection(weights: jax.Array, uniform: jax.Array) -> jax.Array:
+    """Halves the tokens in question by the sum of all up to the middle one: such sums do not fall from one to the next,
+    as they are all added up in the same order, and only a weight above 0 makes them rise."""
+    V = weights.shape[-1]
+    number = jax.lax.broadcasted_iota(jnp.int32, weights.shape, weights.ndim - 1)
+    up_to = lambda last: jnp.sum(jnp.where(number <= last[..., None], weights, 0), -1)
+    total = up_to(jnp.full(uniform.shape, V - 1))
+    target = jnp.minimum(uniform * total, jnp.nextafter(total, jnp.zeros_like(total)))
+
+    def halve(_: Any, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        beyond = up_to(middle) > target
+        return jnp.where(beyond, low, middle + 1), jnp.where(beyond, middle, high)
+
+    first = jnp.zeros(uniform.shape, jnp.int32)
+    return jax.lax.fori_loop(0, (V - 1).bit_length(), halve, (first, first + (V - 1)))[1]
+
+
+def _by_blocks(weights: jax.Array, uniform: jax.Array) -> jax.Array:
+    """The block into which the number falls, and in it the token."""
+    blocks = _blocks(weights)
+    sums = blocks.sum(-1)
     cdf = jnp.cumsum(sums, -1)
     target = uniform * cdf[..., -1]
     block = _first_beyond(cdf, target, sums)
     before = jnp.where(block > 0, _at(cdf, jnp.maximum(block - 1, 0)), 0)
-    inside = jnp.take_along_axis(weights.reshape(*sums.shape, _BLOCK), block[..., None, None], -2)[..., 0, :]
+    inside = jnp.take_along_axis(blocks, block[..., None, None], -2)[..., 0, :]
     return block * _BLOCK + _first_beyond(jnp.cumsum(inside, -1), target - before, inside)
 
 
