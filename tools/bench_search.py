@@ -29,7 +29,8 @@ from search_figures.gpu import on_gpu
 from search_figures.host import host_share
 from search_figures.measure import machine, versions
 from search_figures.tpu import compiled
-from search_figures.whole_search import tool_world_task, whole_search
+from search_figures.whole_search import Recorded, recorded, tool_world_task, whole_search
+from search_figures.workload import weights
 
 CASES = ("A", "A2048", "SmolLM2")
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="also write the figures here, one after another as they are done")
     parser.add_argument("--case", action="append", choices=CASES, help="of figures 1 and 2 (SmolLM2 only of 1)")
     parser.add_argument("--repeats", type=int, default=5, help="of which medians are taken; SmolLM2 has 3 at most")
-    parser.add_argument("--examples", type=int, default=128, help="trees that figure 3 grows")
+    parser.add_argument("--examples", type=int, default=64, help="trees that figure 3 grows")
     parser.add_argument("--trees", type=int, default=64, help="trees at once of figure 3")
     parser.add_argument("--threads", type=int, default=2, help="of the reference's control flow in figure 3")
     parser.add_argument("--tpu-trees", type=int, default=32, help="trees at once of figure 5")
@@ -67,16 +68,19 @@ def measured(number: int, options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[int, Callable[[], dict[str, Any]]] = {
         1: lambda: libraries(cases, repeats, options.transformers_python, options.tunix_python, say),
         2: lambda: unshared([name for name in cases if name != "SmolLM2"], repeats, say),
-        3: lambda: whole_search(
-            tool_world_task(*((4, 2) if small else (options.examples, options.trees)), options.threads, small),
-            repeats,
-            say,
-        ),
+        3: lambda: whole_search(searched(options), repeats, say),
         4: lambda: host_share(repeats, say, small),
         5: lambda: compiled(options.tpu_trees, say),
         6: lambda: on_gpu(repeats, say, small),
     }
     return figures[number]()
+
+
+def searched(options: argparse.Namespace) -> Recorded:
+    """What figure 3 grows."""
+    sizes = (4, 2) if options.small else (options.examples, options.trees)
+    task = tool_world_task(*sizes, options.threads, options.small)
+    return recorded(task, task.policy if options.small else weights(small=False))
 
 
 def show(number: int, figure: dict[str, Any]) -> None:

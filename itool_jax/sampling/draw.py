@@ -1,8 +1,8 @@
 """Drawing tokens from logits: by inverse CDF, and filters by thresholds, both of which are found without sorting.
 
-The CDF is not laid out. On a CPU it has two levels, blocks of tokens and the tokens of one block; elsewhere the token is
-found by bisection, in sums that fuse with what they add up and for which a vocabulary over several devices stays where
-it lies.
+The CDF is not laid out. On a CPU it has two levels, blocks of tokens and the tokens of one block; elsewhere the token
+is found by bisection, in sums that fuse with what they add up and for which a vocabulary over several devices stays
+where it lies.
 """
 
 from __future__ import annotations

@@ -10,15 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from itool_jax.models.policy import init_policy
 from itool_jax.plan.abstract import abstract_policy
 from itool_jax.plan.programs import Lengths, stage_programs
 from itool_jax.plan.target import devices_target
 from search_figures.ours import TreeSide
 from search_figures.tpu import llama_8b
 from search_figures.trace import idle_seconds
-from search_figures.whole_search import Together, sizes, tool_world_task
-from search_figures.workload import LLAMA_15M, LLAMA_TINY, Workload, random_prompts
+from search_figures.whole_search import Together, recorded, sizes, tool_world_task
+from search_figures.workload import Workload, random_prompts, weights
 
 TARGET = 0.10  # of the wall time at most
 TREES = 256
@@ -28,11 +27,11 @@ PROMPT, ANSWER, EXPANSIONS, BRANCHES = 2048, 64, 5, 3  # of the arena whose byte
 def host_share(repeats: int, say: Callable[[str], None], small: bool = False) -> dict[str, Any]:
     """Seconds without any device program, by the profiler, over the wall time of the same run without the profiler."""
     trees = 8 if small else TREES
-    policy = init_policy(LLAMA_TINY if small else LLAMA_15M, seed=0)
+    policy = weights(small)
     workload = Workload(random_prompts(policy, trees, 128), expansions=2 if small else 5)
     side = TreeSide(policy, workload)
     task = tool_world_task(trees, trees, threads=1, small=small)
-    together = Together(task)
+    together = Together(recorded(task, task.policy))
     return {
         "random weights": _share(lambda: side.run(workload), repeats, say) | {"sizes": workload.sizes()},
         "tool world": _share(together.run, repeats, say) | {"sizes": sizes(task)},

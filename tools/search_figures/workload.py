@@ -23,6 +23,11 @@ LLAMA_15M = DecoderConfig(
 LLAMA_TINY = DecoderConfig(vocab_size=97, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64, context=512)
 
 
+def weights(small: bool) -> Policy:
+    """The random weights of all figures, or tiny ones."""
+    return init_policy(LLAMA_TINY if small else LLAMA_15M, seed=0)
+
+
 @dataclass(frozen=True)
 class Workload:
     """Of each prompt `expansions` expansions of `branches` samples; sizes are counts.
