@@ -156,6 +156,8 @@ def _run_command(command: Command, options: argparse.Namespace, overrides: list[
     if overrides and not options.config:
         raise UserError(f"{overrides[0].partition('=')[0]} changes a config: give --config=FILE too")
     config = load_config(options.config, overrides) if options.config else None
+    if command.writes:
+        _join(options)
     own = {name.lstrip("-"): getattr(options, name.lstrip("-")) for name in command.options}
     with open_run(options.workdir, config) if command.writes else read_run(options.workdir, config) as run:
         _check_round(own.get("round"), run.config.rounds)
@@ -164,6 +166,19 @@ def _run_command(command: Command, options: argparse.Namespace, overrides: list[
             run.forget(stage)
         importlib.import_module(f"itool_jax.rounds.{command.module}").command(run, **own)
     return 0
+
+
+def _join(options: argparse.Namespace) -> None:
+    """Becomes one of several processes, where the command line says so."""
+    named = (options.coordinator, options.processes, options.process)
+    if any(value is not None for value in named) and None in named:
+        raise UserError("--coordinator, --processes and --process go together: give all three, or --distributed.")
+    if options.distributed and options.coordinator:
+        raise UserError("--distributed finds out what --coordinator, --processes and --process say: leave them out.")
+    if options.distributed or options.coordinator:
+        from itool_jax.parallel.processes import join
+
+        join(*named)
 
 
 def _check_round(index: int | None, rounds: int) -> None:
@@ -261,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
         made = "; made where there is none" if command.writes else ""
         sub.add_argument("--workdir", metavar="DIR", required=True, help=f"the run directory{made}")
         if command.writes:
+            _add_processes(sub)
             sub.add_argument(
                 "--redo",
                 metavar="STAGE",
@@ -274,6 +290,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands.add_parser("plan", help=_PLAN_HELP, description=f"{_PLAN_HELP}.", epilog=_CONFIG_HELP))
     _add_data(commands.add_parser("data", help="make, convert and check data files", description="Data files."))
     return parser
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
+    several = parser.add_argument_group("several processes", "the same command in each; --workdir is one for all")
+    several.add_argument("--distributed", action="store_true", help="find the others: on TPU pods, SLURM, Kubernetes")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens to the others")
+    several.add_argument("--processes", type=_positive, metavar="N", help="how many there are")
+    several.add_argument("--process", type=_count, metavar="I", help="which one this is, from 0")
 
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:

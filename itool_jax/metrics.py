@@ -49,7 +49,9 @@ class MetricsWriter:
     lines of that stage at or after that step, here and in TensorBoard, so every step stands once.
     """
 
-    def __init__(self, run: str | os.PathLike[str]):
+    def __init__(self, run: str | os.PathLike[str], *, writes: bool = True):
+        """Without `writes` nothing is written: another process of the run does."""
+        self._writes = writes
         self._run = epath.Path(run)
         self._path = self._run / NAME
         self._descriptor: int | None = None
@@ -61,6 +63,8 @@ class MetricsWriter:
         """Records scalars (Python, NumPy or JAX) under a stage name such as "round_000/prefer"."""
         if clash := [name for name in values if name in _RESERVED]:
             raise ValueError(f"metrics cannot be named {clash[0]!r}")
+        if not self._writes:
+            return
         if stage not in self._boards:
             self._begin(stage, step)
         row = {"stage": stage, "step": int(step), "time": round(time.time(), 3)}

@@ -20,6 +20,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_quiet = False
+
+
+def be_quiet() -> None:
+    """Lets this process show nothing from now on: another one of the same run does."""
+    global _quiet
+    _quiet = True
+
 
 class Bar:
     """Counts what is done; `shown` are the latest figures that stand beside the bar, such as loss=1.23."""
@@ -53,7 +61,7 @@ def progress(
     done   what a resumed stage has done already; it doesn't count in the speed
     cost   what the stage will take, said beforehand
     """
-    console = console or Console(stderr=True)
+    console = console or _stderr()
     started = time.monotonic()
     if console.is_terminal:
         columns = (
@@ -89,7 +97,11 @@ def progress(
 
 def note(text: str, *, console: Console | None = None) -> None:
     """One line for the person who watches, above any bar."""
-    _line(console or Console(stderr=True), text)
+    _line(console or _stderr(), text)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, quiet=_quiet)
 
 
 class _Count(ProgressColumn):

@@ -46,7 +46,7 @@ def test_what_a_kill_cut_off_is_passed_over(tmp_path, whole):
 
 def test_a_row_that_was_changed_is_told(tmp_path):
     kept = filled(tmp_path, 2)
-    file = tmp_path / "00000.jsonl.zst"
+    file = tmp_path / "000/00000.jsonl.zst"
     file.write_bytes(b"\0" * file.stat().st_size)
     with pytest.raises(UserError, match=r"00000\.jsonl\.zst cannot be read at byte 0, where the tree of 'r0' lies"):
         list(kept.rows(["r0"]))

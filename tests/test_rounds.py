@@ -275,7 +275,7 @@ def test_a_search_killed_while_it_writes_a_tree_goes_on_with_the_others(finished
     common = ["search", f"--workdir={workdir}", "--round=0"]
     died = subprocess.run([sys.executable, "-c", _DIES, *common], env=os.environ, capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    kept = workdir / ".partial/round_000.search/kept"
+    kept = workdir / ".partial/round_000.search/kept/000"
     index = [json.loads(line) for line in (kept / "index.jsonl").read_text().splitlines()]
     assert len(index) == 2
     assert sum(row["size"] for row in index) < (kept / "00000.jsonl.zst").stat().st_size

@@ -68,7 +68,7 @@ def expansions(found) -> list[int]:
 
 @pytest.fixture
 def file(tmp_path):
-    return tmp_path / "base_trees.jsonl"
+    return tmp_path / "kept"
 
 
 def test_mixed_trees_share_what_the_unanimous_ones_left(file):
@@ -90,12 +90,12 @@ def test_a_tree_that_grew_on_is_the_one_that_grew_at_once(file):
 def test_shares_are_the_same_in_any_order_of_arrival(file, tmp_path):
     first = search(4, file=file)
     for order, places in ((1, 7), (2, 2), (3, 1)):
-        assert search(4, order=order, places=places, file=tmp_path / f"{order}.jsonl") == first
+        assert search(4, order=order, places=places, file=tmp_path / str(order)) == first
 
 
 @pytest.mark.parametrize("die_after", range(1, 40, 3))
 def test_killed_and_resumed_is_uninterrupted(die_after, file, tmp_path):
-    whole = search(4, file=tmp_path / "whole.jsonl")
+    whole = search(4, file=tmp_path / "whole")
     before = search(4, file=file, die_after=die_after)
     after = search(4, file=file, done=before, order=9, places=2)
     assert not before.keys() & after.keys()
@@ -110,9 +110,9 @@ def test_left_over_expansions_go_to_the_first_ids_and_never_beyond_the_limit(tmp
         {"id": "b", "expansions": 4, "growth": None},
         {"id": "e", "expansions": 5, "growth": {"any": 1}},
     ]
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    base = BaseTrees(epath.Path(path))
+    for process, own in enumerate((rows[:2], rows[2:])):  # what two processes have written
+        (tmp_path / f"base_trees_{process:03d}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
+    base = BaseTrees(epath.Path(tmp_path))
     assert base.shares(5, 9) == {"c": 2, "d": 2, "e": 1}
     assert base.shares(5, 1) == {"c": 1, "d": 1, "e": 1}
 

@@ -17,6 +17,7 @@ from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.quantize import dense
 from itool_jax.parallel.mesh import shardings
+from itool_jax.parallel.processes import own_copy
 
 PyTree = Any
 
@@ -70,6 +71,13 @@ def init_policy(cfg: DecoderConfig, seed: int, mesh: Mesh | None = None) -> Poli
         return Policy(decoder, _init(decoder, key))
     init = partial(_init, decoder)
     return Policy(decoder, jax.jit(init, out_shardings=shardings(jax.eval_shape(init, key), mesh))(key))
+
+
+def own_policy(policy: Policy, mesh: Mesh) -> Policy:
+    """The policy with its weights as they are sampled from: a process's own copy, see `parallel.processes`."""
+    return policy.replace(  # pyright: ignore
+        params=own_copy(policy.params, mesh), adapters=own_copy(policy.adapters, mesh)
+    )
 
 
 @partial(jax.jit, static_argnums=0)

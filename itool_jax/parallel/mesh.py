@@ -134,6 +134,34 @@ def shard_batch(batch: Any, mesh: Mesh, axis: int = 0) -> Any:
     return jax.tree.map(put, batch)
 
 
+def row_share(mesh: Mesh) -> tuple[int, int]:
+    """Which part of a batch's rows this process has on its devices, and of how many parts.
+
+    Processes that share a tensor axis have the same part. Raises UserError where parts overlap.
+    """
+    if not mesh.is_multi_process:
+        return 0, 1
+    held: dict[int, set[int]] = {}
+    for place, devices in enumerate(mesh.devices.reshape(batch_divisor(mesh), -1)):
+        for device in devices:
+            held.setdefault(device.process_index, set()).add(place)
+    parts = sorted({tuple(sorted(places)) for places in held.values()})
+    if sum(map(len, parts)) != batch_divisor(mesh) or len({len(part) for part in parts}) > 1:
+        raise UserError(
+            f"the {batch_divisor(mesh)} parts of a batch (mesh data x fsdp) lie over processes as {parts}: expected "
+            "each process to share all or none of its parts with another. Choose a tensor axis that a process's devices "
+            "divide, or that they divide into."
+        )
+    return parts.index(tuple(sorted(held[jax.process_index()]))), len(parts)
+
+
+def shard_rows(batch: Any, mesh: Mesh) -> Any:
+    """`shard_batch` where every process gives the whole batch."""
+    sharding = NamedSharding(mesh, P(BATCH))
+    put = lambda x: jax.make_array_from_callback(x.shape, sharding, lambda index: np.asarray(x[index]))
+    return jax.tree.map(put, batch)
+
+
 def rows_apart(x: jax.Array) -> jax.Array:
     """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, if one is and they divide.
 

@@ -22,6 +22,7 @@ from itool_jax.models.config import DecoderConfig, LoraConfig
 from itool_jax.models.loading import base_of, load, load_tokenizer, shape_of
 from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters
 from itool_jax.models.presets import FRESH, preset
+from itool_jax.parallel.mesh import shard
 from itool_jax.rounds.run_directory import digest_file, digest_of
 from itool_jax.training.checkpoints import load_policy, save_policy
 
@@ -85,7 +86,9 @@ def write_base(config: ConfigDict, examples: Iterable[Example], folder: epath.Pa
 def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Policy, Tokenizer]:
     """What `write_base` wrote, over the mesh: quantised and with fresh adapters where the config asks for that."""
     policy = load_policy(folder / "base", mesh=mesh, quantize=config.model.quantize)
-    return configured(config, policy), Tokenizer.load(folder / "tokenizer")
+    policy = configured(config, policy)
+    policy = policy.replace(adapters=shard(policy.adapters, mesh))  # pyright: ignore
+    return policy, Tokenizer.load(folder / "tokenizer")
 
 
 def configured(config: ConfigDict, policy: Policy) -> Policy:

@@ -185,7 +185,8 @@ class _Answers:
 
     def _keep(self, row: Row) -> None:
         self._kept[row["id"]] = row
-        files.keep_row(self._file, row)
+        if self.stage.writes:
+            files.keep_row(self._file, row)
 
     def _progress(self, name: str, total: int, unit: str):
         title = f"{self.benchmark.name.replace('_', ' ')}, {name}"

@@ -20,13 +20,19 @@ class KeptTrees:
     """Rows with an `id`, appended to files of bounded size; only where each of them lies is held in memory.
 
     A row counts from when its line stands in the index, which is written after the row is on disk. What a kill cut off
-    before that is passed over, and its tree is grown again.
+    before that is passed over, and its tree is grown again. Each process of a run appends in a folder of its own, and
+    reads what all had when it began.
     """
 
-    def __init__(self, folder: epath.Path, file_bytes: int = FILE_BYTES):
-        self._folder, self._file_bytes = folder, file_bytes
-        self._places = files.kept_rows(folder / _INDEX)
-        self._number = max((place["file"] for place in self._places.values()), default=0)
+    def __init__(self, folder: epath.Path, file_bytes: int = FILE_BYTES, process: int = 0):
+        self._top, self._own, self._file_bytes = folder, f"{process:03d}", file_bytes
+        self._folder = folder / self._own
+        self._places: dict[str, dict[str, Any]] = {}
+        for index in sorted(folder.glob(f"*/{_INDEX}")):
+            places = files.kept_rows(index).items()
+            self._places |= {id: {**place, "folder": index.parent.name} for id, place in places}
+        own = (place["file"] for place in self._places.values() if place["folder"] == self._own)
+        self._number = max(own, default=0)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -42,6 +48,7 @@ class KeptTrees:
     def keep(self, row: dict[str, Any]) -> None:
         """Appends a row, with its `id` and its `pairs`."""
         frame = compress_line(row)
+        files.make_folder(self._folder)
         path = self._folder / file_name(self._number)
         if path.exists() and path.stat().length >= self._file_bytes:
             self._number += 1
@@ -53,14 +60,14 @@ class KeptTrees:
             if files.is_local(path):
                 os.fsync(file.fileno())
         place = {"file": self._number, "offset": offset, "size": len(frame), "pairs": len(row["pairs"])}
-        self._places[row["id"]] = {"id": row["id"], **place}
-        files.keep_row(self._folder / _INDEX, self._places[row["id"]])
+        self._places[row["id"]] = {**place, "folder": self._own}
+        files.keep_row(self._folder / _INDEX, {"id": row["id"], **place})
 
     def rows(self, ids: Iterable[str]) -> Iterator[dict[str, Any]]:
         """The rows of these ids in their order, one at a time."""
         for id in ids:
             place = self._places[id]
-            path = self._folder / file_name(place["file"])
+            path = self._top / place["folder"] / file_name(place["file"])
             with path.open("rb") as file:
                 file.seek(place["offset"])
                 frame = file.read(place["size"])
@@ -69,6 +76,6 @@ class KeptTrees:
             except (zstandard.ZstdError, ValueError) as error:
                 raise UserError(
                     f"{path} cannot be read at byte {place['offset']}, where the tree of {id!r} lies "
-                    f"({type(error).__name__}: {error}). Something else changed it: delete {self._folder}, and the "
+                    f"({type(error).__name__}: {error}). Something else changed it: delete {self._top}, and the "
                     "search begins anew."
                 ) from error

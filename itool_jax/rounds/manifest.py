@@ -57,7 +57,7 @@ def read_manifest(run: epath.Path) -> dict[str, StageRecord]:
                 f"{path} has version {content['version']!r}; this itool-jax reads version {_VERSION}. "
                 "Use the itool-jax that wrote it, or another --workdir."
             )
-        return {name: _record(row) for name, row in content["stages"].items()}
+        return {name: record_of(row) for name, row in content["stages"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read ({type(error).__name__}: {error}). itool-jax writes it whole or not at all, so "
@@ -94,6 +94,6 @@ def _checked(run: epath.Path, stage: str, output: Output) -> Output:
     return Output(output.path, **asdict(found))
 
 
-def _record(row: Mapping[str, Any]) -> StageRecord:
+def record_of(row: Mapping[str, Any]) -> StageRecord:
     outputs = {name: Output(**output) for name, output in row["outputs"].items()}
     return StageRecord(row["inputs"], outputs, row["seconds"], row["finished"], row["summary"])

@@ -11,7 +11,7 @@ from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor
+from itool_jax.parallel.mesh import batch_divisor, row_share
 from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import OWN_PAIRS, policy_before, policy_stage
 from itool_jax.rounds.next_round import next_round
@@ -122,7 +122,14 @@ def train_on_pairs(
     rows = PreferenceRows(fitting, cfg.row_tokens)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
     seed = session.config.seed + 1000 * (index + 1)
-    batches = batched(rows, epochs=cfg.epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
+    batches = batched(
+        rows,
+        epochs=cfg.epochs,
+        rows_per_step=per_step,
+        accumulate=cfg.accumulate,
+        seed=seed,
+        process=row_share(session.mesh),
+    )
     counts |= {"rows": len(rows), "steps": len(batches)}
     last: dict[str, float] = {}
     cost = f"{counts['pairs']} pairs, {counts['anchors']} anchors"

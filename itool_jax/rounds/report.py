@@ -7,6 +7,7 @@ import json as json_format
 from rich.console import Console
 
 from itool_jax.evaluation import report
+from itool_jax.parallel import processes
 from itool_jax.progress import note
 from itool_jax.rounds.run_directory import RunDirectory
 
@@ -19,7 +20,9 @@ def command(run: RunDirectory, json: bool) -> None:
 
 
 def write(run: RunDirectory) -> None:
-    """Prints the table and writes report.html."""
+    """Prints the table and writes report.html, in one process of a run."""
+    if not processes.is_first():
+        return
     results = report.collect(run.path)
     report.show(results, Console())
     report.write_html(results, run.path / "report.html")

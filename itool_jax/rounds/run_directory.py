@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from itool_jax.config_loading import config_from_json, config_to_json, differenc
 from itool_jax.errors import UserError
 from itool_jax.metrics import NAME as METRICS
 from itool_jax.metrics import MetricsWriter
+from itool_jax.parallel import processes
 from itool_jax.progress import note
 from itool_jax.rounds import manifest
 from itool_jax.rounds.lock import LOCK_NAME, Lock
@@ -38,16 +40,24 @@ class RunDirectory:
     metrics  writer of its metrics
     """
 
-    def __init__(self, path: epath.Path, config: ConfigDict, lock: Lock | None, *, created: bool = False):
+    def __init__(
+        self,
+        path: epath.Path,
+        config: ConfigDict,
+        lock: Lock | None,
+        *,
+        created: bool = False,
+        reads: bool = False,
+    ):
         self.path, self.config = path, config
-        self.metrics = MetricsWriter(path)
-        self._lock, self._created = lock, created
+        self.metrics = MetricsWriter(path, writes=processes.is_first())
+        self._lock, self._created, self._reads = lock, created, reads
         self._stages = manifest.read_manifest(path)
 
     @property
     def reading(self) -> bool:
         """Whether it was opened by `read_run`, so that no stage is done in it."""
-        return self._lock is None
+        return self._reads
 
     @property
     def stages(self) -> Mapping[str, StageRecord]:
@@ -65,16 +75,22 @@ class RunDirectory:
         """
         if self.reading:
             raise RuntimeError("a run opened by read_run does no stages")
+        if not processes.is_first():
+            return self._follow(name, inputs, outputs, body)
         stage = Stage(self.path, name, inputs, outputs)
         done = self._reuse(name, inputs, outputs)
+        processes.agreed(done is not None)
         if done:
             stage.clear()
+            processes.agreed(asdict(self._stages[name]))
             return done
         self.forget(name)
         stage.begin()
+        processes.together(f"{name} begins")
         started = time.monotonic()
         try:
             summary = plain(body(stage) or {})
+            processes.together(f"{name} has ended")
             digests = stage.place(self.path)
         except BaseException:
             stage.abandon()
@@ -84,7 +100,21 @@ class RunDirectory:
         record = StageRecord(dict(inputs), written, seconds, time.strftime("%Y-%m-%dT%H:%M:%S"), summary)
         self._save({**self._stages, name: record})
         stage.clear()
+        processes.agreed(asdict(record))
         return self._result(name, record, reused=False)
+
+    def _follow(self, name: str, inputs: Mapping[str, str], outputs: Mapping[str, str], body: Body) -> StageResult:
+        """A stage in a process that is not the first: it does the same work beside it, and takes its record."""
+        reused = processes.agreed(None)
+        if not reused:
+            self._stages.pop(name, None)
+            processes.together(f"{name} begins")
+            with tempfile.TemporaryDirectory() as scratch:
+                body(Stage(self.path, name, inputs, outputs, epath.Path(scratch)))
+            processes.together(f"{name} has ended")
+        record = manifest.record_of(processes.agreed(None))
+        self._stages[name] = record
+        return self._result(name, record, reused=reused)
 
     def result(self, name: str) -> StageResult | None:
         """What a complete stage left, checked on disk; None where it is not complete."""
@@ -116,7 +146,8 @@ class RunDirectory:
         return StageResult(name, paths, digests, record.summary, record.seconds, reused)
 
     def _save(self, stages: Mapping[str, StageRecord]) -> None:
-        manifest.write_manifest(self.path, stages)
+        if processes.is_first():
+            manifest.write_manifest(self.path, stages)
         self._stages = dict(stages)
 
     def close(self, error: BaseException | None = None) -> None:
@@ -144,6 +175,30 @@ def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunD
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
     path = _absolute(workdir)
+    if not processes.is_first():
+        return _follow_first(path, config)
+    try:
+        run = _open_first(path, config)
+    except UserError as error:
+        processes.agreed(str(error))
+        raise
+    processes.agreed("")
+    return run
+
+
+def _follow_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
+    """The run directory that the first process has opened; raises what it raised."""
+    if refused := processes.agreed(None):
+        raise UserError(refused)
+    if not is_run(path):
+        raise UserError(
+            f"{path} holds no run here, but does where the first process is: give all processes one --workdir on a "
+            "file system that all of them see, such as gs://BUCKET/NAME."
+        )
+    return RunDirectory(path, config or read_config(path), None)
+
+
+def _open_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
     existed = path.exists()
     _refuse_foreign(path)
     if config is None and not is_run(path):
@@ -169,7 +224,7 @@ def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) 
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
     if config is not None and (differing := differences(_read_config_json(path), config_to_json(config))):
         raise _other_config(path, differing)
-    return RunDirectory(path, read_config(path), None)
+    return RunDirectory(path, read_config(path), None, reads=True)
 
 
 def is_run(path: epath.Path) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 from itool_jax import files
 from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
-from itool_jax.models.policy import Policy
+from itool_jax.models.policy import Policy, own_policy
+from itool_jax.parallel import processes
 from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.kept_trees import KeptTrees
@@ -69,12 +70,19 @@ class _Harvest:
     def __init__(self, session: Session, index: int, stage: Stage, reward: Reward):
         self.session, self.index, self.stage, self.reward = session, index, stage, reward
         self.cfg = round_config(session.config, index)
-        self.kept = KeptTrees(stage.kept)
+        self.kept = self._kept_trees()
+
+    def _kept_trees(self) -> KeptTrees:
+        """What all processes have kept; they read it together, before any of them keeps more."""
+        kept = KeptTrees(self.stage.kept, process=processes.number())
+        processes.together(f"{self.stage.name}: kept trees")
+        return kept
 
     def reap(self, examples: Sequence[Prepared]) -> Mapping[str, Any]:
         cfg, kept = self.cfg.search, self.kept
         policy = self.session.policy(policy_before(self.index))
-        search = Search(policy, self.session.dialect, search_config(cfg), sampling_config(cfg), self.reward)
+        own = own_policy(policy, self.session.mesh) if processes.several() else policy
+        search = Search(own, self.session.dialect, search_config(cfg), sampling_config(cfg), self.reward)
         context = self.session.base.config.context
         fitting = [p for p in examples if search.tokens_needed(p) <= context]
         over_budget = sum(bool(p.example.calls) and len(p.answer) > cfg.answer_tokens for p in fitting)
@@ -87,19 +95,22 @@ class _Harvest:
         cost = f"at most {cfg.iterations} x {cfg.samples} samples each"
         with progress(f"Search {self.stage.name}", len(fitting), "trees", done=len(kept), cost=cost) as bar:
             pairs = kept.pairs
-            for growth, retired in self._grow(policy, search, waiting, fitting):
+            for growth, retired in self._grow(own, search, waiting, fitting):
                 pairs += self._keep(growth, retired)
                 bar.advance(1, pairs=float(pairs))
+        if processes.several():
+            processes.together(f"{self.stage.name}: trees are grown")
+            self.kept = self._kept_trees()
         counts = {"prompts_too_long": len(examples) - len(fitting), "answers_over_budget": over_budget}
         return self._write(policy, sorted(fitting, key=lambda p: p.id), counts)
 
     def _grow(
         self, policy: Policy, search: Search, examples: Sequence[Prepared], whole: Sequence[Prepared]
     ) -> Iterator[tuple[SearchGrowth, bool]]:
-        """Grows the trees of `examples`; shapes come from the `whole` search, so a resumed one has the same bits."""
+        """Grows this process's share of `examples`; shapes come from the `whole` search, so resuming keeps the bits."""
         if not examples:
             return
-        cfg = self.cfg.search
+        cfg, own = self.cfg.search, processes.own_share(examples)
         seed = self.session.config.seed + 1_000_003 * (self.index + 1)
         sampler = self.session.sampler(
             policy,
@@ -112,8 +123,8 @@ class _Harvest:
             cohorts=cfg.cohorts,
         )
         search.reserve(whole)
-        base_trees = BaseTrees(self.stage.kept / "base_trees.jsonl") if cfg.extra_iterations else None
-        for growth in search.run(sampler, examples, base_trees):
+        base_trees = BaseTrees(self.stage.kept, processes.number()) if cfg.extra_iterations else None
+        for growth in search.run(sampler, own, base_trees):
             yield growth, any(growth is lost for lost in sampler.stats.retired)
 
     def _keep(self, growth: SearchGrowth, retired: bool) -> int:

@@ -21,6 +21,7 @@ from itool_jax.errors import UserError
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.loading import Loaded
 from itool_jax.models.policy import Policy
+from itool_jax.parallel import processes
 from itool_jax.parallel.mesh import make_mesh
 from itool_jax.progress import note, progress
 from itool_jax.rounds.base_model import base_inputs, load_base, write_base
@@ -268,10 +269,13 @@ class Session:
         longest: int = 0,
         cohorts: int = 1,
     ) -> TreeSampler:
-        """A sampler whose arenas hold the longest of these prompts, and `longest` tokens, in steps of 64 columns."""
+        """A sampler whose arenas hold the longest of these prompts, and `longest` tokens, in steps of 64 columns.
+
+        trees  of all processes together
+        """
         longest = max(longest, *(len(p.prompt) for p in examples))
         cfg = SamplerConfig(
-            trees=trees,
+            trees=max(1, trees // processes.count()),
             branches=branches,
             prompt_columns=prompt_columns(longest),
             arena_columns=arena_tokens,

@@ -40,20 +40,35 @@ class StageResult:
 class Stage:
     """What a body is given: a temporary place for each output, and a folder for work to go on from after a kill."""
 
-    def __init__(self, run: epath.Path, name: str, inputs: Mapping[str, str], outputs: Mapping[str, str]):
+    def __init__(
+        self,
+        run: epath.Path,
+        name: str,
+        inputs: Mapping[str, str],
+        outputs: Mapping[str, str],
+        scratch: epath.Path | None = None,
+    ):
+        """With a `scratch` the outputs are thrown away: another process of the run writes the same."""
         check_names(name, outputs)
         self.name, self.inputs, self._outputs = name, dict(inputs), dict(outputs)
-        self._folder = run / PARTIAL / name.replace("/", ".")
+        self._folder, self._scratch = run / PARTIAL / name.replace("/", "."), scratch
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the process whose outputs stay."""
+        return self._scratch is None
 
     def output(self, name: str) -> epath.Path:
         """Where to write an output, as a file or a folder; its folder exists. Written anew at every attempt."""
-        path = self._folder / "out" / self._outputs[name]
+        path = (self._scratch or self._folder) / "out" / self._outputs[name]
         files.make_folder(path.parent)
         return path
 
     @property
     def kept(self) -> epath.Path:
         """A folder that outlives a killed attempt, until the stage completes or is begun with other inputs.
+
+        All processes of a run have the same one.
 
         What is written here must be sound at every moment: use `files.write_atomic`, or appends whose cut-off last line
         the reader drops.

@@ -8,7 +8,7 @@ from itool_jax.data.corpus import Chains, Corpus
 from itool_jax.data.difficulty import DIFFICULTIES, Difficulty
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor
+from itool_jax.parallel.mesh import batch_divisor, row_share
 from itool_jax.progress import note, progress
 from itool_jax.rounds.evaluate import quick_scores
 from itool_jax.rounds.run_directory import RunDirectory
@@ -69,7 +69,14 @@ def train_on(
         return policy, counts
     rows = SftRows(Chains(fitting), cfg.row_tokens, fitting.lengths)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
-    batches = batched(rows, epochs=epochs, rows_per_step=per_step, accumulate=cfg.accumulate, seed=session.config.seed)
+    batches = batched(
+        rows,
+        epochs=epochs,
+        rows_per_step=per_step,
+        accumulate=cfg.accumulate,
+        seed=session.config.seed,
+        process=row_share(session.mesh),
+    )
     counts |= {"rows": len(rows), "steps": len(batches), "tokens": epochs * int(fitting.lengths.sum(dtype=np.int64))}
     with progress(f"SFT {stage.name}", len(batches), "steps", cost=f"{len(fitting)} examples, {epochs} epochs") as bar:
 

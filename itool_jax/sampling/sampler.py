@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from jax.sharding import Mesh
 
 from itool_jax.errors import UserError
-from itool_jax.models.policy import Policy
+from itool_jax.models.policy import Policy, own_policy
 from itool_jax.parallel.mesh import batch_divisor, make_mesh
-from itool_jax.parallel.processes import own_copy, own_mesh
+from itool_jax.parallel.processes import own_mesh
 from itool_jax.sampling.cohort import Cohort, SamplerConfig, SamplerStats, arena_sharding
 from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
@@ -50,9 +50,7 @@ class TreeSampler:
                 f"{cfg.cohorts} cohort(s) on the {batch_divisor(mesh)} devices of mesh data x fsdp: choose a multiple "
                 f"of {parts}."
             )
-        self._policy = policy.replace(  # pyright: ignore
-            params=own_copy(policy.params, whole), adapters=own_copy(policy.adapters, whole)
-        )
+        self._policy = own_policy(policy, whole)
         self._cohorts = [Cohort(self._policy, cfg, seed, mesh, self.stats) for _ in range(cfg.cohorts)]
 
     def grow(self, growths: Iterable[Growth], receive: Callable[[list[Finished]], None]) -> Iterator[Growth]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from etils import epath
 
 from itool_jax import files
+from itool_jax.parallel import processes
 from itool_jax.search.rewards import Grade
 from itool_jax.search.tree import ROOT
 
@@ -22,10 +23,22 @@ if TYPE_CHECKING:
 
 
 class BaseTrees:
-    """What is known of the trees that had their own expansions, by id, in a file that outlives a kill."""
+    """What is known of the trees that had their own expansions, by id, in files that outlive a kill: one a process."""
 
-    def __init__(self, file: epath.Path):
-        self._file, self._rows = file, files.kept_rows(file)
+    def __init__(self, folder: epath.Path, process: int = 0):
+        self._folder, self._file = folder, folder / f"base_trees_{process:03d}.jsonl"
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._read()
+
+    def _read(self) -> None:
+        for file in sorted(self._folder.glob("base_trees_*.jsonl")):
+            self._rows |= files.kept_rows(file)
+
+    def gather(self) -> None:
+        """Waits until all processes have grown their trees, and reads of all of them."""
+        if processes.several():
+            processes.together("trees that may get more expansions")
+            self._read()
 
     def waits(self, id: str) -> bool:
         """Whether a tree is known to wait for more expansions."""

@@ -133,6 +133,7 @@ class Search:
             growth.tree.detach()
             if not waiting:
                 yield growth
+        base_trees.gather()
         shares = base_trees.shares(self.tree_cfg.iterations, extra)
         rest = sorted((p for p in examples if base_trees.waits(p.id)), key=lambda p: p.id)
         for start in range(0, len(rest), sampler.cfg.trees):

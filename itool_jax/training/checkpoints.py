@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import Any
 
 import grain
@@ -19,6 +20,7 @@ from itool_jax.models.config import DecoderConfig, LoraConfig, require_same_mode
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.policy import Policy
 from itool_jax.models.quantize import quantize_kernel
+from itool_jax.parallel import processes
 from itool_jax.parallel.mesh import shardings
 
 _SHAPE_FILE = "decoder.json"
@@ -61,12 +63,17 @@ class TrainingCheckpoints:
 
 
 def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: bool = False) -> None:
-    """Writes shapes (decoder.json) and weights below `directory`; with `adapters_only`, not the base's parameters."""
-    path = epath.Path(directory).absolute()
-    path.mkdir(parents=True, exist_ok=True)
+    """Writes shapes (decoder.json) and weights below `directory`; with `adapters_only`, not the base's parameters.
+
+    Several processes write together, each its own parts, to the first one's directory.
+    """
+    path = epath.Path(processes.agreed(os.fspath(epath.Path(directory).absolute())))
     lora = policy.decoder.lora
     shape = {"decoder": policy.config.to_json(), "lora": dataclasses.asdict(lora) if lora else None}
-    (path / _SHAPE_FILE).write_text(json.dumps(shape, indent=1, sort_keys=True))
+    if processes.is_first():
+        path.mkdir(parents=True, exist_ok=True)
+        (path / _SHAPE_FILE).write_text(json.dumps(shape, indent=1, sort_keys=True))
+    processes.together(f"{path} is there")
     variables = {"lora": policy.adapters} if adapters_only else policy.variables
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(path / "weights", variables, force=True)

@@ -55,8 +55,8 @@ def batched(
 
     rows_per_step is A * B. Batch i is a function of (seed, i, process) alone, so a restart at any step goes on with the
     same batches. Only the very last batch can be short; it is padded with rows that weigh nothing. Of several processes
-    each reads its own rows of every batch and no others; `process` is this one's index and their count, JAX's by
-    default.
+    each reads its own rows of every batch and no others; `process` is this one's index and their count
+    (`parallel.mesh.row_share`), JAX's by default.
     """
     index, count = process or (jax.process_index(), jax.process_count())
     if rows_per_step % (accumulate * count):

@@ -12,7 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.forest import PackedForest
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor, shard_batch
+from itool_jax.parallel.mesh import batch_divisor, shard_rows
+from itool_jax.parallel.processes import fetched
 
 CHUNK = 256  # tokens of a row whose logits exist at a time
 
@@ -67,10 +68,13 @@ def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
 
 
 def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
-    """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide."""
+    """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide.
+
+    Of several processes each gives all rows and gets all sums.
+    """
     mesh = getattr(jax.tree.leaves(policy.params)[0].sharding, "mesh", None)
     if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
-        forest = shard_batch(forest, mesh)
+        forest = shard_rows(forest, mesh)
     with nullcontext() if mesh is None else jax.set_mesh(mesh):
         sums, lengths = score_forest(policy, forest)
-    return np.asarray(sums), np.asarray(lengths)
+    return fetched(sums), fetched(lengths)
