@@ -1,21 +1,36 @@
-"""Trees that grow in several processes are those that grow in one."""
+"""Several processes grow the trees of one, and do the whole run that one does."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from itool_jax.rounds.run_directory import open_run
+from itool_jax.rounds.session import Session
+from itool_jax.search.records import read_records
+from tests.test_rounds import CONFIG, overrides
 
 SCRIPT = Path(__file__).with_name("grow_in_processes.py")
 
 
-def grown(processes: int, devices: int) -> list[dict[str, list]]:
-    """What each process has grown, in mesh data x 2 x 2 over all their devices."""
+def free_address() -> str:
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
+        return f"localhost:{free.getsockname()[1]}"
+
+
+def grown(processes: int, devices: int) -> list[dict[str, list]]:
+    """What each process has grown, in mesh data x 2 x 2 over all their devices."""
+    address = free_address()
     commands = [[sys.executable, str(SCRIPT), address, str(processes), str(n), str(devices)] for n in range(processes)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     try:
@@ -32,3 +47,73 @@ def test_two_processes_grow_the_trees_of_one():
     two = grown(2, 2)
     assert [sorted(map(int, trees)) for trees in two] == [[0, 2, 4, 6], [1, 3, 5]]
     assert {**two[0], **two[1]} == alone
+
+
+MESH = {"mesh.fsdp": 2, "mesh.tensor": 2, "round.search.extra_iterations": 1}
+
+
+def start(workdir: Path, processes: int) -> list[subprocess.Popen]:
+    """The whole loop, on four devices in all."""
+    address, devices = free_address(), 4 // processes
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    command = [sys.executable, "-m", "itool_jax.cli", "run", f"--config={CONFIG}", f"--workdir={workdir}"]
+    joined = [[f"--coordinator={address}", f"--processes={processes}", f"--process={n}"] for n in range(processes)]
+    return [
+        subprocess.Popen(
+            [*command, *overrides(**MESH), *(more if processes > 1 else ())],
+            env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for more in joined
+    ]
+
+
+def finish(running: list[subprocess.Popen], seconds: float) -> list[str]:
+    """What each of them said on stderr."""
+    try:
+        return [process.communicate(timeout=seconds)[1] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+
+
+def left_by(workdir: Path) -> dict:
+    """What a run found, its weights last."""
+    with open_run(workdir, None) as run:
+        policy = Session(run).policy("round_000")
+    rows = pq.read_table(workdir / "round_000/scores.parquet").to_pylist()
+    return {
+        "stages": list(json.loads((workdir / "manifest.json").read_text())["stages"]),
+        "selected": [
+            json.loads(line)["id"] for line in (workdir / "round_000/selected.jsonl").read_text().splitlines()
+        ],
+        "trees": [[node["text"] for node in tree["nodes"]] for tree in read_records(workdir / "round_000/trees")],
+        "summary": json.loads((workdir / "round_000/eval/summary.json").read_text())["sets"],
+        "perplexity": [row["perplexity"] for row in rows],
+        "weights": np.asarray(policy.params["layers"]["up"]["kernel"]),
+    }
+
+
+@pytest.mark.slow
+def test_two_processes_do_the_run_of_one_even_when_one_of_them_was_killed(tmp_path):
+    (said,) = finish(start(tmp_path / "one", 1), 900)
+    one = left_by(tmp_path / "one")
+
+    killed = start(tmp_path / "two", 2)
+    while not (tmp_path / "two/.partial/warmup.medium/kept").exists():
+        time.sleep(0.2)
+        assert all(process.poll() is None for process in killed)
+    killed[1].kill()
+    before = time.monotonic()
+    said, _ = finish(killed, 90)
+    assert killed[0].returncode != 0 and time.monotonic() - before < 60
+    assert "another task died" in said or "stopped sending heartbeats" in said
+
+    running = start(tmp_path / "two", 2)
+    said = finish(running, 900)
+    assert [process.returncode for process in running] == [0, 0], said
+    two = left_by(tmp_path / "two")
+    np.testing.assert_allclose(two.pop("perplexity"), one.pop("perplexity"), rtol=1e-4)
+    np.testing.assert_allclose(two.pop("weights"), one.pop("weights"), atol=1e-4)
+    assert two == one

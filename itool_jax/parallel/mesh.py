@@ -149,8 +149,8 @@ def row_share(mesh: Mesh) -> tuple[int, int]:
     if sum(map(len, parts)) != batch_divisor(mesh) or len({len(part) for part in parts}) > 1:
         raise UserError(
             f"the {batch_divisor(mesh)} parts of a batch (mesh data x fsdp) lie over processes as {parts}: expected "
-            "each process to share all or none of its parts with another. Choose a tensor axis that a process's devices "
-            "divide, or that they divide into."
+            "each process to share all or none of its parts with another. Choose a tensor axis that divides a "
+            "process's devices, or that they divide."
         )
     return parts.index(tuple(sorted(held[jax.process_index()]))), len(parts)
 
