@@ -82,7 +82,6 @@ def left_by(workdir: Path) -> dict:
     """What a run found, its weights last."""
     with open_run(workdir, None) as run:
         policy = Session(run).policy("round_000")
-    chosen = (workdir / "round_000/selected.jsonl").read_text().splitlines()
     rows = pq.read_table(workdir / "round_000/scores.parquet").to_pylist()
     return {
         "stages": list(json.loads((workdir / "manifest.json").read_text())["stages"]),
