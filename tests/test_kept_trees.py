@@ -22,7 +22,7 @@ def filled(folder, count=5, file_bytes=150):
 
 def test_rows_come_back_in_the_order_asked_for(tmp_path):
     kept = filled(tmp_path)
-    assert len(list(tmp_path.glob("*.jsonl.zst"))) > 1
+    assert len(list(tmp_path.glob("000/*.jsonl.zst"))) > 1
     for reader in (kept, KeptTrees(epath.Path(tmp_path))):
         assert len(reader) == 5 and "r3" in reader and "r5" not in reader and reader.pairs == 10
         assert list(reader.rows(["r4", "r0", "r2"])) == [row(4), row(0), row(2)]
@@ -32,7 +32,7 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path):
 def test_what_a_kill_cut_off_is_passed_over(tmp_path, whole):
     """A kill between the row and its line in the index, and one within the row."""
     filled(tmp_path, 3, file_bytes=1 << 20)
-    file, index = tmp_path / "00000.jsonl.zst", tmp_path / "index.jsonl"
+    file, index = tmp_path / "000/00000.jsonl.zst", tmp_path / "000/index.jsonl"
     lines = index.read_bytes().splitlines(keepends=True)
     index.write_bytes(b"".join(lines[:2]) + (b"" if whole else lines[2][:-4]))
     if not whole:

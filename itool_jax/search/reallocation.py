@@ -57,6 +57,7 @@ class BaseTrees:
         if id not in self._rows:
             state = _state(growth) if waits else None
             row = {"id": id, "expansions": growth.tree.expansions, "growth": state}
+            files.make_folder(self._folder)
             files.keep_row(self._file, row)
             self._rows[id] = row
 
