@@ -289,7 +289,7 @@ def test_advice_is_one_for_all_stages():
     advice = advised(config, 16, 4.0)
     assert advice.fits and not advice.changes_method and advice.devices == 16
     assert set(advice.needs) == {"sft", "score", "search", "prefer"}
-    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 16
+    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 8
 
 
 def test_the_method_changes_only_where_nothing_else_will_do():

@@ -181,15 +181,13 @@ def _prefill(program: Program, target: Target, jaxpr: Any) -> Parts:
 
 
 def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
-    """Both copies are the TPU compiler's: once a round it lays them out the way that its steps write and read them.
-
-    With one KV head on a device the arena lies that way already.
-    """
+    """A round gathers the grown columns that it reads. That they are there twice, and q, k and v too, is the TPU
+    compiler's: once a round it lays them out the way that its steps read them."""
     s = _Sizes(program, target)
+    arena = program.parts["KV arena"]
+    grown = arena.k.shape[3] - program.static["prompt_columns"]
     cast = _cast_weights(program, s)
-    kept = dict(cast)
-    if s.over_tensor(s.cfg.kv_heads) > 1:
-        kept = {"second copy of the KV arena": per_device(program.parts["KV arena"]), **cast}
+    kept = {"grown columns, gathered": 2 * per_device(arena) * grown // arena.k.shape[3], **cast}
     if not cast:
         layers = program.policy.params["layers"]
         kept["second copy of q, k, v"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
