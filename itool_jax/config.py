@@ -38,8 +38,12 @@ CHOICES = {
     "round.search.self_eval_orderings": (1, 2),
     "round.search.select_by": ("puct", "entropy"),
     "round.pairs.mode": ("best_worst", "all", "listwise"),
-    "round.prefer.loss": ("simpo", "dpo", "list_mle"),
+    "round.pairs.weight": ("", "gap"),
+    "round.prefer.loss": ("simpo", "dpo", "ipo", "ipo_averaged", "orpo", "list_mle"),
 }
+
+# Preference losses that `label_smoothing` is defined for.
+SMOOTHED = ("simpo", "dpo")
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
@@ -54,6 +58,7 @@ MINIMUMS = {
 MAXIMUMS = {
     **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma", ".widening_power"), 1),
     **{f"augment.{kind}": 1 for kind in AUGMENTATIONS},
+    ".label_smoothing": 0.5,
     "seed": 2**31 - 1,
 }
 
@@ -257,6 +262,7 @@ def _pairs() -> ConfigDict:
             "mode": "best_worst",  # at each fork: best right against worst wrong child; all such pairs; or, listwise,
             # one ranking of the children, for the loss list_mle
             "min_gap": 0.0,  # smallest difference in Q between chosen and rejected
+            "weight": "",  # what a pair counts in the loss: "" is 1; gap is the difference in Q of its sides
             "per_tree_max": 8,  # pairs of one tree at most, those with the largest gap; 0 is no limit
             "ground_truth_stand_in": False,  # where no sampled child is right, the ground truth's is the chosen one
         }
@@ -266,9 +272,11 @@ def _pairs() -> ConfigDict:
 def _prefer() -> ConfigDict:
     return ConfigDict(
         {
-            "loss": "simpo",  # simpo or dpo; list_mle for rankings, which of a pair is simpo
-            "beta": 2.5,  # scale of the reward
+            "loss": "simpo",  # simpo, dpo, ipo, ipo_averaged (TRL's, per token) or orpo of pairs; list_mle of rankings,
+            # which of a pair is simpo
+            "beta": 2.5,  # scale of the reward; tau of ipo, lambda of orpo: 0.1 or so for all but simpo and list_mle
             "gamma": 0.5,  # the margin of simpo and list_mle, absolute
+            "label_smoothing": 0.0,  # how often the sides of a pair are taken to be the wrong way round; simpo and dpo
             "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
             "anchor_weight": 0.0,  # what -log pi of a selected prompt's right answer counts against a pair's loss
             "epochs": 2,  # passes over the pairs

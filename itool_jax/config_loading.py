@@ -15,7 +15,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import CHOICES, LINEAR, MAXIMUMS, MINIMUMS, OPEN_MAPPINGS, default_config, resolve_round
+from itool_jax.config import (
+    CHOICES,
+    LINEAR,
+    MAXIMUMS,
+    MINIMUMS,
+    OPEN_MAPPINGS,
+    SMOOTHED,
+    default_config,
+    resolve_round,
+)
 from itool_jax.errors import UserError
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
@@ -82,6 +91,7 @@ def _check_together(config: ConfigDict, where: str) -> None:
     for name in (None, *config.round_overrides):
         round, place = resolve_round(config, name) if name else config.round, name or "config.round"
         _check_search(round.search, place, where)
+        _check_prefer(round.prefer, place, where)
         if round.pairs.mode == "listwise" and round.prefer.loss != "list_mle":
             raise UserError(
                 f"{where}: in {place} pairs.mode is 'listwise' and prefer.loss {round.prefer.loss!r}, which is of "
@@ -109,6 +119,14 @@ def _check_search(search: ConfigDict, name: str, where: str) -> None:
         raise UserError(
             f"{where}: in {name} search.gamma is {search.gamma} with the reward {search.reward!r}, which grades "
             "finished answers alone: set gamma to 1, or reward to ''."
+        )
+
+
+def _check_prefer(prefer: ConfigDict, name: str, where: str) -> None:
+    if prefer.label_smoothing and prefer.loss not in SMOOTHED:
+        raise UserError(
+            f"{where}: in {name} prefer.label_smoothing is {prefer.label_smoothing} with the loss {prefer.loss!r}, "
+            f"which has none: set it to 0, or prefer.loss to one of {', '.join(map(repr, SMOOTHED))}."
         )
 
 

@@ -124,8 +124,10 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("seed", "write --config.seed=VALUE"),
         ("round=3", "config.round is a group of keys"),
         ("round_overrides=3", "config.round_overrides is a group of keys"),
-        ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo', 'list_mle'"),
-        ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo', 'list_mle'"),
+        ("round.prefer.loss=ppo", "config.round.prefer.loss is 'ppo'; expected one of 'simpo', 'dpo', 'ipo'"),
+        ("round_overrides.round_000.prefer.loss=ppo", "expected one of 'simpo', 'dpo', 'ipo'"),
+        ("round.prefer.label_smoothing=0.6", "expected at least 0, at most 0.5"),
+        ("round.pairs.weight=q", "config.round.pairs.weight is 'q'; expected one of '', 'gap'"),
         ("data.warmup_share=1.5", "expected at least 0, at most 1"),
         ("seed=5000000000", "config.seed is 5000000000; expected at least 0, at most 2147483647"),
         ("warmup.rows=0", "config.warmup.rows is 0; expected at least 1"),
@@ -271,6 +273,14 @@ def test_settings_of_adapters_and_of_full_training_do_not_mix():
     with pytest.raises(UserError, match="lora_targets is empty with lora_rank 8: name some of q, k, v, o, gate, up"):
         override("model.lora_rank=8", "model.lora_targets=()")
     assert override("model.lora_rank=8", "model.quantize=nf4").model.lora_targets == LINEAR
+
+
+def test_labels_are_smoothed_only_where_the_loss_has_them():
+    with pytest.raises(
+        UserError, match=r"in round_001 prefer.label_smoothing is 0.1 with the loss 'ipo', which has none"
+    ):
+        override("round_overrides.round_001.prefer.loss=ipo", "round.prefer.label_smoothing=0.1")
+    assert override("round.prefer.loss=dpo", "round.prefer.label_smoothing=0.1").round.prefer.label_smoothing == 0.1
 
 
 def test_options_of_the_search_that_do_not_go_together_are_refused():

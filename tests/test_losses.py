@@ -31,27 +31,66 @@ def minus_log_sigmoid(margin):
     return -np.log(1.0 / (1.0 + np.exp(-np.asarray(margin, np.float64))))
 
 
+def smoothed(margin, share):
+    """Of the loss when the sides are the wrong way round with this chance."""
+    return (1 - share) * minus_log_sigmoid(margin) + share * minus_log_sigmoid(-np.asarray(margin))
+
+
 def random_sums(seed=0, count=200):
     rng = np.random.default_rng(seed)
     sums = -rng.gamma(2.0, 4.0, (4, count))
     return sums, rng.integers(1, 40, (2, count)).astype(np.float64)
 
 
-@pytest.mark.parametrize(("beta", "gamma"), [(2.5, 0.5), (2.0, 0.0), (0.7, 1.6)])
-def test_simpo_is_the_papers_formula(beta, gamma):
-    (chosen, rejected, _, _), (n, m) = random_sums()
-    expected = minus_log_sigmoid(beta / n * chosen - beta / m * rejected - gamma)
-    found = losses.simpo(*map(jnp.float32, (chosen, rejected, n, m)), beta=beta, gamma=gamma)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+def log_odds(p):
+    return np.log(p / (1 - p))
 
 
-@pytest.mark.parametrize("beta", [0.1, 0.5])
-def test_dpo_is_the_papers_formula(beta):
-    (chosen, rejected, reference_chosen, reference_rejected), _ = random_sums()
-    ratio_of_chosen, ratio_of_rejected = chosen - reference_chosen, rejected - reference_rejected
-    expected = minus_log_sigmoid(beta * ratio_of_chosen - beta * ratio_of_rejected)
-    found = losses.dpo(*map(jnp.float32, (chosen, rejected, reference_chosen, reference_rejected)), beta=beta)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+# Each in float64 of (chosen, rejected), their reference log-probs and their lengths.
+FORMULAS = {
+    "simpo": lambda y, z, r, s, n, m, beta, gamma, e: smoothed(beta / n * y - beta / m * z - gamma, e),
+    "dpo": lambda y, z, r, s, n, m, beta, gamma, e: smoothed(beta * (y - r) - beta * (z - s), e),
+    "ipo": lambda y, z, r, s, n, m, beta, gamma, e: (y - r - (z - s) - 0.5 / beta) ** 2,
+    "ipo_averaged": lambda y, z, r, s, n, m, beta, gamma, e: ((y - r) / n - (z - s) / m - 0.5 / beta) ** 2,
+    "orpo": lambda y, z, r, s, n, m, beta, gamma, e: (
+        -y / n + beta * minus_log_sigmoid(log_odds(np.exp(y / n)) - log_odds(np.exp(z / m)))
+    ),
+}
+SETTINGS = [
+    ("simpo", 2.5, 0.5, 0.0),
+    ("simpo", 2.0, 0.0, 0.0),
+    ("simpo", 0.7, 1.6, 0.1),
+    ("dpo", 0.1, 0.0, 0.0),
+    ("dpo", 0.5, 0.0, 0.25),
+    ("ipo", 0.1, 0.0, 0.0),
+    ("ipo", 1.5, 0.0, 0.0),
+    ("ipo_averaged", 0.1, 0.0, 0.0),
+    ("orpo", 0.1, 0.0, 0.0),
+    ("orpo", 1.0, 0.0, 0.0),
+]
+
+
+def loss_of(name, y, z, r, s, n, m, beta, gamma, smoothing):
+    """The function of that name, each argument where it belongs."""
+    match name:
+        case "simpo":
+            return losses.simpo(y, z, n, m, beta=beta, gamma=gamma, label_smoothing=smoothing)
+        case "dpo":
+            return losses.dpo(y, z, r, s, beta=beta, label_smoothing=smoothing)
+        case "ipo":
+            return losses.ipo(y, z, r, s, beta=beta)
+        case "ipo_averaged":
+            return losses.ipo_averaged(y, z, r, s, n, m, beta=beta)
+    return losses.orpo(y, z, n, m, beta=beta)
+
+
+@pytest.mark.parametrize(("name", "beta", "gamma", "smoothing"), SETTINGS)
+def test_a_loss_is_its_papers_formula(name, beta, gamma, smoothing):
+    (chosen, rejected, *references), lengths = random_sums()
+    arguments = chosen, rejected, *references, *lengths
+    expected = FORMULAS[name](*arguments, beta, gamma, smoothing)
+    found = loss_of(name, *map(jnp.float32, arguments), beta, gamma, smoothing)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 if "ipo" in name else 1e-12)
 
 
 def ranking_cost(scores, ranks, gamma):
@@ -112,7 +151,23 @@ def test_losses_known_by_hand():
     assert float(losses.dpo(-two, -two, -two, -two, beta=0.1)) == pytest.approx(np.log(2))
     # the policy moved 3 towards the chosen and 2 away from the rejected
     assert float(losses.dpo(*map(jnp.float32, (-4, -9, -7, -7)), beta=0.4)) == pytest.approx(np.log1p(np.exp(-2)))
+    # it moved 5 apart where tau = 0.25 asks for 2
+    assert float(losses.ipo(*map(jnp.float32, (-4, -9, -7, -7)), beta=0.25)) == pytest.approx(9)
+    # 3/2 + 2/4 apart per token
+    assert float(losses.ipo_averaged(*map(jnp.float32, (-4, -9, -7, -7, 2, 4)), beta=0.25)) == pytest.approx(0)
+    # chances of 1/2 and 1/5 per token: odds of 1 and 1/4
+    half, fifth = 3 * np.log(0.5), 2 * np.log(0.2)
+    found = losses.orpo(*map(jnp.float32, (half, fifth, 3, 2)), beta=2.0)
+    assert float(found) == pytest.approx(np.log(2) + 2 * np.log(5 / 4))
     assert float(losses.negative_log_likelihood(jnp.float32(-6), jnp.float32(4))) == 1.5
+
+
+def test_orpo_of_a_certain_or_an_impossible_answer_is_finite():
+    loss = lambda sums: losses.orpo(sums[0], sums[1], jnp.float32(2), jnp.float32(2), beta=0.5)
+    for sums, expected in (((0, -2), 0.0), ((-2, 0), 1.0 + 0.5 * (np.log(1 / 1.1920929e-7) - log_odds(np.exp(-1)))),
+                           ((-1e4, -2), 5000 + 0.5 * (5000 + log_odds(np.exp(-1))))):  # fmt: skip
+        value, slope = jax.value_and_grad(loss)(jnp.float32(sums))
+        assert float(value) == pytest.approx(expected, rel=1e-4, abs=1e-6) and np.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("chosen", [-1e4, 1e4])
@@ -150,32 +205,42 @@ def preference_batch():
     return PreferenceBatch(forest, pairs, ranks, weight, reference, anchor)
 
 
-def plain_objective(policy, loss, beta, gamma, sft_weight, anchor_weight):
+def plain_objective(policy, loss, beta, gamma, smoothing, sft_weight, anchor_weight):
     """The weighted mean over pairs, each from two sequences of their own, and anchors, and the pairs ranked right."""
     total, right, weight_of_all = 0.0, 0.0, 9.0 + 3 * anchor_weight
     for paths, pairs, weights, reference, anchors in zip(PATHS, PAIRS, WEIGHTS, REFERENCE, ANCHORS, strict=True):
         sums = completion_logprobs(policy, paths)
         lengths = [len(completion) for _, completion in paths]
         for (y, z), weight in zip(pairs, weights, strict=True):
-            if loss == "simpo":
-                margin = beta / lengths[y] * sums[y] - beta / lengths[z] * sums[z]
-            else:
-                margin = beta * (sums[y] - reference[y]) - beta * (sums[z] - reference[z])
-            shifted = margin - (gamma if loss == "simpo" else 0.0)
-            total += weight * (jnp.log1p(jnp.exp(-shifted)) - sft_weight * sums[y] / lengths[y])
-            right += weight * (margin > 0)
+            arguments = sums[y], sums[z], reference[y], reference[z], lengths[y], lengths[z]
+            total += weight * loss_of(loss, *arguments, beta, gamma, smoothing)
+            total -= weight * sft_weight * sums[y] / lengths[y]
+            better, worse = sums[y], sums[z]
+            if loss in ("dpo", "ipo", "ipo_averaged"):
+                better, worse = better - reference[y], worse - reference[z]
+            if loss not in ("dpo", "ipo"):
+                better, worse = better / lengths[y], worse / lengths[z]
+            right += weight * (better > worse)
         for y in anchors:
             total -= anchor_weight * sums[y]
     return total / weight_of_all, right / 9.0
 
 
 @pytest.mark.parametrize(
-    ("loss", "beta", "gamma", "weights"),
-    [("simpo", 2.5, 0.5, (0.0, 0.0)), ("simpo", 2.5, 0.5, (0.3, 0.7)), ("dpo", 0.1, 0.0, (0.0, 0.0))],
+    ("loss", "beta", "gamma", "smoothing", "weights"),
+    [
+        ("simpo", 2.5, 0.5, 0.0, (0.0, 0.0)),
+        ("simpo", 2.5, 0.5, 0.1, (0.3, 0.7)),
+        ("dpo", 0.1, 0.0, 0.2, (0.0, 0.0)),
+        ("ipo", 0.2, 0.0, 0.0, (0.0, 0.7)),
+        ("ipo_averaged", 0.2, 0.0, 0.0, (0.0, 0.0)),
+        ("orpo", 0.5, 0.0, 0.0, (0.0, 0.7)),
+    ],
 )
-def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss, beta, gamma, weights):
+def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss, beta, gamma, smoothing, weights):
     sft_weight, anchor_weight = weights
-    objective = preference(loss, beta=beta, gamma=gamma, sft_weight=sft_weight, anchor_weight=anchor_weight)
+    settings = dict(beta=beta, gamma=gamma, label_smoothing=smoothing)
+    objective = preference(loss, **settings, sft_weight=sft_weight, anchor_weight=anchor_weight)
     batch = preference_batch()
 
     def on_forest(params):
@@ -184,7 +249,7 @@ def test_preference_on_a_forest_is_preference_on_separate_sequences(policy, loss
         return result.total / result.weight, (accuracy.weight, accuracy.total / accuracy.weight)
 
     def plainly(params):
-        return plain_objective(policy.with_trainable(params), loss, beta, gamma, *weights)
+        return plain_objective(policy.with_trainable(params), loss, beta, gamma, smoothing, *weights)
 
     (value, (weight, accuracy)), gradient = jax.jit(jax.value_and_grad(on_forest, has_aux=True))(policy.params)
     (expected, right), expected_gradient = jax.jit(jax.value_and_grad(plainly, has_aux=True))(policy.params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from itool_jax.data.example import Example, Message
@@ -149,6 +151,19 @@ def test_limits_and_gaps_are_counted():
     assert kept == both[:1] and removed["over_limit"] == 1
     none, removed = read(tree, min_gap=0.99)
     assert not none and removed["small_gap"] == 2
+
+
+def test_a_pair_weighs_its_gap_where_that_is_asked_for_and_none_weighs_nothing():
+    tree = tree_of(TRUTH, TRUTH, '[weather(city="Rome", days=3)]', '[weather(city="Paris", days=4)]')
+    plain, _ = read(tree)
+    weighed, _ = read(tree, weight="gap")
+    assert [pair.weight for pair in plain] == [1.0, 1.0]
+    assert [pair.weight for pair in weighed] == [pair.values[0] - pair.values[1] for pair in weighed]
+    assert [replace(pair, weight=1.0) for pair in weighed] == plain
+    level = siblings(('[weather(city="Paris", ', 0.5, True, 2), ('[weather(city="Rome", ', 0.5, False, 2))
+    assert len(read(level)[0]) == 1
+    pairs, removed = read(level, weight="gap")
+    assert not pairs and removed["small_gap"] == 1
 
 
 def siblings(*fragments):

@@ -24,6 +24,7 @@ def pair_row(prepared: Prepared, pair: Preference, dialect: Dialect) -> Row:
         "prefix": pair.prefix,
         "sides": pair.sides,
         "values": [round(value, 6) for value in pair.values],
+        "weight": pair.weight,
         "source": pair.source,
         "text": {"prefix": dialect.text(pair.prefix), "sides": [dialect.text(side) for side in pair.sides]},
     }
@@ -59,5 +60,7 @@ def _groups(rows: Iterable[Row], prompts: Mapping[str, tuple[int, ...]]) -> list
         sides, values = tuple(map(tuple, row["sides"])), row["values"]
         # a pair is one also where the values of its sides are equal
         ranks = (0, 1) if len(sides) == 2 else tuple(sorted(set(values), reverse=True).index(v) for v in values)
-        groups.setdefault(row["id"], []).append(TokenPreference(tuple(row["prefix"]), sides, ranks, reference))
+        groups.setdefault(row["id"], []).append(
+            TokenPreference(tuple(row["prefix"]), sides, ranks, reference, row["weight"])
+        )
     return [PairGroup(id, prompts[id], tuple(group)) for id, group in groups.items()]

@@ -56,7 +56,7 @@ def reward_function(cfg: ConfigDict) -> Reward:
 
 
 def pair_config(cfg: ConfigDict) -> PairConfig:
-    return PairConfig(cfg.mode, cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in)
+    return PairConfig(cfg.mode, cfg.min_gap, cfg.per_tree_max, cfg.ground_truth_stand_in, cfg.weight)
 
 
 def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int = 0) -> FitConfig:
@@ -74,7 +74,12 @@ def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int =
 def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
     """What the steps of `config.round.prefer` minimise."""
     return preference(
-        cfg.loss, beta=cfg.beta, gamma=cfg.gamma, sft_weight=cfg.sft_weight, anchor_weight=cfg.anchor_weight
+        cfg.loss,
+        beta=cfg.beta,
+        gamma=cfg.gamma,
+        label_smoothing=cfg.label_smoothing,
+        sft_weight=cfg.sft_weight,
+        anchor_weight=cfg.anchor_weight,
     )
 
 

@@ -15,6 +15,7 @@ from itool_jax.toolcall.prefix import open_brackets
 
 Tokens = tuple[int, ...]
 PairMode = Literal["best_worst", "all", "listwise"]
+PairWeight = Literal["", "gap"]
 Source = Literal["sampled", "ground_truth"]
 
 
@@ -27,12 +28,15 @@ class PairConfig:
     min_gap                smallest difference in Q between a right and a wrong side
     per_tree_max           preferences of one tree at most, those with the largest gap; 0 for no limit
     ground_truth_stand_in  where no sampled child is right, the ground truth's fragment is the chosen side
+    weight                 "": every preference counts 1; gap: the difference in Q of its best and worst side, and
+                           sides of equal Q make no pair
     """
 
     mode: PairMode = "best_worst"
     min_gap: float = 0.0
     per_tree_max: int = 8
     ground_truth_stand_in: bool = False
+    weight: PairWeight = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Preference:
     node      the fork
     children  the sides' nodes in the tree; -1 for a ground-truth fragment that is not in it
     source    whether the first side was sampled or is the ground truth's; the others are sampled
+    weight    what it counts in the loss
     """
 
     prefix: Tokens
@@ -52,6 +57,7 @@ class Preference:
     node: int
     children: tuple[int, ...]
     source: Source
+    weight: float = 1.0
 
     @property
     def chosen(self) -> Tokens:
@@ -176,14 +182,15 @@ class PairReader:
         return any(slot.error is not None and slot.predicted is not ABSENT for slot in comparison.slots)
 
     def _pair(self, path: Tokens, node: int, best: _Side, worst: _Side) -> Preference | None:
-        if best.value - worst.value < self.cfg.min_gap:
+        gap = best.value - worst.value
+        if gap < self.cfg.min_gap or (self.cfg.weight == "gap" and gap == 0):
             self.removed["small_gap"] += 1
         elif self._reading((*path, *best.tokens)) == self._reading((*path, *worst.tokens)):
             self.removed["same_reading"] += 1
         elif _begins(best.tokens, worst.tokens) or _begins(worst.tokens, best.tokens):
             self.removed["empty_remainder"] += 1
         else:
-            return _preference(path, node, [best, worst])
+            return self._preference(path, node, [best, worst])
         return None
 
     def _ranking(self, path: Tokens, node: int, right: list[_Side], wrong: list[_Side]) -> Preference | None:
@@ -208,7 +215,21 @@ class PairReader:
         rejected = {side.node for side in below}
         if len({side.node in rejected for side in sides}) < 2:
             return None
-        return _preference(path, node, sides)
+        return self._preference(path, node, sides)
+
+    def _preference(self, path: Tokens, node: int, sides: Sequence[_Side]) -> Preference:
+        """What all sides share at their beginning goes to the prefix."""
+        columns = zip(*(side.tokens for side in sides), strict=False)
+        shared = next(i for i, column in enumerate(columns) if len(set(column)) > 1)
+        return Preference(
+            prefix=(*path, *sides[0].tokens[:shared]),
+            sides=tuple(side.tokens[shared:] for side in sides),
+            values=tuple(side.value for side in sides),
+            node=node,
+            children=tuple(side.node for side in sides),
+            source=sides[0].source,
+            weight=sides[0].value - sides[-1].value if self.cfg.weight == "gap" else 1.0,
+        )
 
     def _above(self, a: _Side, b: _Side) -> bool:
         return a.value > b.value and a.value - b.value >= self.cfg.min_gap
@@ -226,17 +247,3 @@ def _best_first(side: _Side) -> tuple[float, int]:
 
 def _begins(whole: Tokens, start: Tokens) -> bool:
     return whole[: len(start)] == start
-
-
-def _preference(path: Tokens, node: int, sides: Sequence[_Side]) -> Preference:
-    """What all sides share at their beginning goes to the prefix."""
-    columns = zip(*(side.tokens for side in sides), strict=False)
-    shared = next(i for i, column in enumerate(columns) if len(set(column)) > 1)
-    return Preference(
-        prefix=(*path, *sides[0].tokens[:shared]),
-        sides=tuple(side.tokens[shared:] for side in sides),
-        values=tuple(side.value for side in sides),
-        node=node,
-        children=tuple(side.node for side in sides),
-        source=sides[0].source,
-    )

@@ -15,23 +15,77 @@ Sides = Float[Array, "*lists sides"]
 
 
 def simpo(
-    chosen: Sums, rejected: Sums, chosen_length: Sums, rejected_length: Sums, *, beta: float, gamma: float
+    chosen: Sums,
+    rejected: Sums,
+    chosen_length: Sums,
+    rejected_length: Sums,
+    *,
+    beta: float,
+    gamma: float,
+    label_smoothing: float = 0.0,
 ) -> Sums:
-    """-log sigmoid(beta/|y_w| log pi(y_w|x) - beta/|y_l| log pi(y_l|x) - gamma).
+    """-log sigmoid(m),  m = beta/|y_w| log pi(y_w|x) - beta/|y_l| log pi(y_l|x) - gamma.
 
-    gamma is an absolute margin. SimPO, Meng et al. 2024 (arXiv 2405.14734), eq. 6.
+    gamma is an absolute margin. SimPO, Meng et al. 2024 (arXiv 2405.14734), eq. 6. The paper smooths no labels; with
+    smoothing it is -(1 - e) log sigmoid(m) - e log sigmoid(-m), as in TRL's CPOTrainer.
     """
-    margin = beta * (chosen / chosen_length - rejected / rejected_length) - gamma
-    return -jax.nn.log_sigmoid(margin)
+    return _logistic(beta * (chosen / chosen_length - rejected / rejected_length) - gamma, label_smoothing)
 
 
-def dpo(chosen: Sums, rejected: Sums, reference_chosen: Sums, reference_rejected: Sums, *, beta: float) -> Sums:
-    """-log sigmoid(beta [(log pi - log ref)(y_w|x) - (log pi - log ref)(y_l|x)]).
+def dpo(
+    chosen: Sums,
+    rejected: Sums,
+    reference_chosen: Sums,
+    reference_rejected: Sums,
+    *,
+    beta: float,
+    label_smoothing: float = 0.0,
+) -> Sums:
+    """-log sigmoid(m),  m = beta [(log pi - log ref)(y_w|x) - (log pi - log ref)(y_l|x)].
 
-    DPO, Rafailov et al. 2023 (arXiv 2305.18290), eq. 7.
+    DPO, Rafailov et al. 2023 (arXiv 2305.18290), eq. 7. With smoothing e it is conservative DPO, for labels that are
+    the wrong way round with probability e: -(1 - e) log sigmoid(m) - e log sigmoid(-m); Mitchell 2023, "A note on DPO
+    with noisy preferences & relationship to IPO".
     """
-    margin = beta * ((chosen - reference_chosen) - (rejected - reference_rejected))
-    return -jax.nn.log_sigmoid(margin)
+    return _logistic(beta * ((chosen - reference_chosen) - (rejected - reference_rejected)), label_smoothing)
+
+
+def ipo(chosen: Sums, rejected: Sums, reference_chosen: Sums, reference_rejected: Sums, *, beta: float) -> Sums:
+    """(h - 1 / (2 tau))^2,  h = (log pi - log ref)(y_w|x) - (log pi - log ref)(y_l|x); tau is `beta`.
+
+    IPO, Azar et al. 2023 (arXiv 2310.12036), eq. 17. Log-probs are summed over the tokens, as the paper writes it, so
+    the distance that h is to reach does not depend on the completions' lengths.
+    """
+    h = (chosen - reference_chosen) - (rejected - reference_rejected)
+    return jnp.square(h - 1 / (2 * beta))
+
+
+def ipo_averaged(
+    chosen: Sums,
+    rejected: Sums,
+    reference_chosen: Sums,
+    reference_rejected: Sums,
+    chosen_length: Sums,
+    rejected_length: Sums,
+    *,
+    beta: float,
+) -> Sums:
+    """`ipo` of log ratios averaged over each completion's tokens: h = ratio_w / |y_w| - ratio_l / |y_l|.
+
+    TRL's form; its source says that IPO's authors confirmed it to be what they ran.
+    """
+    h = (chosen - reference_chosen) / chosen_length - (rejected - reference_rejected) / rejected_length
+    return jnp.square(h - 1 / (2 * beta))
+
+
+def orpo(chosen: Sums, rejected: Sums, chosen_length: Sums, rejected_length: Sums, *, beta: float) -> Sums:
+    """-(1/|y_w|) log pi(y_w|x) - lambda log sigmoid( log odds(y_w|x) - log odds(y_l|x) ); lambda is `beta`.
+
+    odds(y|x) = P / (1 - P) with log P = (1/|y|) log pi(y|x). ORPO, Hong et al. 2024 (arXiv 2403.07691), eq. 3 to 7.
+    TRL's ORPOTrainer adds the prompt's tokens to the first term, and weighs the pairs of a batch by theirs.
+    """
+    log_odds = _log_odds(chosen / chosen_length) - _log_odds(rejected / rejected_length)
+    return negative_log_likelihood(chosen, chosen_length) - beta * jax.nn.log_sigmoid(log_odds)
 
 
 def list_mle(
@@ -58,3 +112,15 @@ def list_mle(
 def negative_log_likelihood(chosen: Sums, chosen_length: Sums) -> Sums:
     """-(1/|y|) log pi(y|x): the SFT term on the preferred side, per token."""
     return -chosen / jnp.maximum(chosen_length, 1)
+
+
+def _logistic(margin: Sums, label_smoothing: float) -> Sums:
+    """-(1 - e) log sigmoid(m) - e log sigmoid(-m)."""
+    right, wrong = -jax.nn.log_sigmoid(margin), -jax.nn.log_sigmoid(-margin)
+    return (1 - label_smoothing) * right + label_smoothing * wrong if label_smoothing else right
+
+
+def _log_odds(log_p: Sums) -> Sums:
+    """log(p / (1 - p)); of a certain completion, whose odds have no bound, those one step of rounding below."""
+    log_p = jnp.minimum(log_p, -jnp.finfo(log_p.dtype).eps)
+    return log_p - jnp.log(-jnp.expm1(log_p))

@@ -58,46 +58,30 @@ class PreferenceBatch(NamedTuple):
 
 
 def preference(
-    loss: str, *, beta: float, gamma: float, sft_weight: float = 0.0, anchor_weight: float = 0.0
+    loss: str,
+    *,
+    beta: float,
+    gamma: float = 0.0,
+    label_smoothing: float = 0.0,
+    sft_weight: float = 0.0,
+    anchor_weight: float = 0.0,
 ) -> ObjectiveFn:
     """The objective of a preference step: `loss` plus `sft_weight` times the SFT term on y_w.
 
-    loss is "simpo" or "dpo", of the first and the last side, or "list_mle", of all sides. An anchor counts
-    `anchor_weight` of a preference: the loss is the weighted mean of the preferences' losses and of the anchors'
+    loss is one of itool_jax.training.losses: list_mle of all sides, any other of the first and the last. An anchor
+    counts `anchor_weight` of a preference: the loss is the weighted mean of the preferences' losses and of the anchors'
     -log pi(y* | x), summed over the tokens of y*.
     """
 
     def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
         sums_BC, lengths_BC = completion_sums(token_logprobs(policy, batch.forest), batch.forest)
-
-        def sides(values_BC, otherwise=0.0):
-            picked_BQM = jnp.take_along_axis(values_BC[:, None], batch.sides, axis=2)
-            return jnp.where(batch.ranks >= 0, picked_BQM, otherwise)
-
-        last_BQ1 = jnp.maximum(jnp.sum(batch.ranks >= 0, axis=-1, keepdims=True) - 1, 0)
-
-        def ends(values_BQM):
-            return values_BQM[..., 0], jnp.take_along_axis(values_BQM, last_BQ1, axis=-1)[..., 0]
-
-        real = batch.weight > 0
-        sums_BQM, lengths_BQM = sides(sums_BC), sides(lengths_BC, 1.0)
-        chosen, rejected = ends(sums_BQM)
-        chosen_length, rejected_length = ends(lengths_BQM)
-        reference_chosen, reference_rejected = ends(sides(batch.reference))
-        margin = beta * (chosen / chosen_length - rejected / rejected_length)
-        if loss == "simpo":
-            each = losses.simpo(chosen, rejected, chosen_length, rejected_length, beta=beta, gamma=gamma)
-        elif loss == "list_mle":
-            each = losses.list_mle(sums_BQM, lengths_BQM, batch.ranks, beta=beta, gamma=gamma)
-        elif loss == "dpo":
-            each = losses.dpo(chosen, rejected, reference_chosen, reference_rejected, beta=beta)
-            margin = beta * (chosen - reference_chosen - rejected + reference_rejected)
-        else:
-            raise ValueError(f"unknown preference loss {loss!r}: expected 'simpo', 'dpo' or 'list_mle'")
+        sides = _Sides.of(batch, sums_BC, lengths_BC)
+        chosen, rejected = sides.ends()
+        each, margin = _loss_and_margin(loss, sides, beta, gamma, label_smoothing)
         if sft_weight:
-            each = each + sft_weight * losses.negative_log_likelihood(chosen, chosen_length)
+            each = each + sft_weight * losses.negative_log_likelihood(chosen.sum, chosen.length)
 
-        preferences = jnp.sum(batch.weight)
+        real, preferences = batch.weight > 0, jnp.sum(batch.weight)
 
         def mean(value_BQ) -> Mean:
             return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), preferences)
@@ -108,10 +92,10 @@ def preference(
             "pair_loss": mean(each),
             "accuracy": mean((margin > 0).astype(jnp.float32)),
             "margin": mean(margin),
-            "chosen_logprob": mean(chosen / chosen_length),
-            "rejected_logprob": mean(rejected / rejected_length),
-            "chosen_drift": mean(chosen - reference_chosen),
-            "rejected_drift": mean(rejected - reference_rejected),
+            "chosen_logprob": mean(chosen.sum / chosen.length),
+            "rejected_logprob": mean(rejected.sum / rejected.length),
+            "chosen_drift": mean(chosen.drift),
+            "rejected_drift": mean(rejected.drift),
             "anchor_logprob": Mean(-anchor_loss, anchor_tokens),  # per token, as those of the sides
         }
         total = metrics["pair_loss"].total + anchor_weight * anchor_loss
@@ -119,6 +103,72 @@ def preference(
         return Objective(total, weight, _tokens(batch.forest), metrics)
 
     return objective
+
+
+class _Side(NamedTuple):
+    """One side of every preference: its summed log-prob, its length in tokens, and its log-prob's reference, [B, Q]."""
+
+    sum: Array
+    length: Array
+    reference: Array
+
+    @property
+    def drift(self) -> Array:
+        return self.sum - self.reference
+
+
+class _Sides(NamedTuple):
+    """All sides of every preference, [B, Q, M]; padding has sums of 0 and lengths of 1."""
+
+    sums: Array
+    lengths: Array
+    references: Array
+    ranks: Array
+
+    @staticmethod
+    def of(batch: PreferenceBatch, sums_BC: Array, lengths_BC: Array) -> _Sides:
+        def pick(values_BC, otherwise=0.0):
+            picked_BQM = jnp.take_along_axis(values_BC[:, None], batch.sides, axis=2)
+            return jnp.where(batch.ranks >= 0, picked_BQM, otherwise)
+
+        return _Sides(pick(sums_BC), pick(lengths_BC, 1.0), pick(batch.reference), batch.ranks)
+
+    def ends(self) -> tuple[_Side, _Side]:
+        """The best and the worst."""
+        last_BQ1 = jnp.maximum(jnp.sum(self.ranks >= 0, axis=-1, keepdims=True) - 1, 0)
+        values = self.sums, self.lengths, self.references
+        best = (value[..., 0] for value in values)
+        return _Side(*best), _Side(*(jnp.take_along_axis(value, last_BQ1, axis=-1)[..., 0] for value in values))
+
+
+def _loss_and_margin(
+    loss: str, sides: _Sides, beta: float, gamma: float, label_smoothing: float
+) -> tuple[Array, Array]:
+    """The loss of every preference, and by how much the implicit reward of its best side is above its worst's, [B, Q].
+
+    Implicit rewards are `beta` times what the loss compares: of losses with a reference the log ratio to it, summed or
+    averaged over tokens as there, of others the mean log-prob.
+    """
+    chosen, rejected = sides.ends()
+    sums, lengths = (chosen.sum, rejected.sum), (chosen.length, rejected.length)
+    references = chosen.reference, rejected.reference
+    of_means = beta * (chosen.sum / chosen.length - rejected.sum / rejected.length)
+    of_drifts = beta * (chosen.drift - rejected.drift)
+    match loss:
+        case "simpo":
+            return losses.simpo(*sums, *lengths, beta=beta, gamma=gamma, label_smoothing=label_smoothing), of_means
+        case "list_mle":
+            return losses.list_mle(sides.sums, sides.lengths, sides.ranks, beta=beta, gamma=gamma), of_means
+        case "orpo":
+            return losses.orpo(*sums, *lengths, beta=beta), of_means
+        case "dpo":
+            return losses.dpo(*sums, *references, beta=beta, label_smoothing=label_smoothing), of_drifts
+        case "ipo":
+            return losses.ipo(*sums, *references, beta=beta), of_drifts
+        case "ipo_averaged":
+            of_mean_drifts = beta * (chosen.drift / chosen.length - rejected.drift / rejected.length)
+            return losses.ipo_averaged(*sums, *references, *lengths, beta=beta), of_mean_drifts
+    raise ValueError(f"unknown preference loss {loss!r}: expected the name of one in itool_jax.training.losses")
 
 
 def _tokens(forest: PackedForest) -> Int[Array, ""]:

@@ -19,12 +19,14 @@ class TokenPreference:
 
     ranks      of the sides: 0 for the best, the same for sides that are not compared with each other
     reference  summed log-probs of the sides under the reference policy; None until they are known
+    weight     what it counts in the loss
     """
 
     prefix: tuple[int, ...]
     sides: tuple[tuple[int, ...], ...]
     ranks: tuple[int, ...] = (0, 1)
     reference: tuple[float, ...] | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class PreferenceRows:
             for pair in group.pairs:
                 stop = completion + len(pair.sides)
                 sides[count, : len(pair.sides)] = range(completion, stop)
-                ranks[count, : len(pair.sides)], weight[count] = pair.ranks, 1.0
+                ranks[count, : len(pair.sides)], weight[count] = pair.ranks, pair.weight
                 reference[completion:stop] = pair.reference
                 completion, count = stop, count + 1
             if group.anchor:

@@ -1,0 +1,158 @@
+"""TRL's side of tests/test_trl_losses.py: `python trl_side.py FOLDER`, by an interpreter that has TRL.
+
+Reads inputs.npz, plan.json and two Hugging Face models from the folder; writes losses.npz, what TRL's own functions
+make of the inputs in float64, and for each step of plan.json the float64 weights after it.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from datasets import Dataset
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from trl import DPOConfig, DPOTrainer
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+same = lambda value: value
+ACCELERATOR = SimpleNamespace(device="cpu", gather=same, gather_for_metrics=same, reduce=lambda value, reduction: value)
+
+
+def cpo_losses(loss, chosen, rejected, beta, gamma, smoothing):
+    """CPOTrainer's, of one number for each side: mean log-probs for simpo, log ratios for its sigmoid and ipo."""
+    trainer = SimpleNamespace(
+        loss_type=loss, beta=beta, simpo_gamma=gamma, label_smoothing=smoothing, alpha=0.0, accelerator=ACCELERATOR
+    )
+    return CPOTrainer.cpo_loss(trainer, chosen, rejected)[0].numpy()
+
+
+def dpo_losses(loss, chosen, rejected, references, lengths, beta):
+    """DPOTrainer's, pair by pair, from made-up log-probs of tokens: its loss of a batch is one number."""
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(training=False),
+        accelerator=ACCELERATOR,
+        aux_loss_enabled=False,
+        ld_alpha=None,
+        precompute_ref_logps=True,
+        f_divergence_type="reverse_kl",
+        loss_types=[loss],
+        loss_weights=[1.0],
+        beta=beta,
+        use_weighting=False,
+        _metrics=defaultdict(lambda: defaultdict(list)),
+        _total_train_tokens=0,
+        _tp_size=1,
+    )
+    found = []
+    for y, z, r, s, n, m in zip(chosen, rejected, *references, *lengths, strict=True):
+        mask = torch.zeros(2, 1 + int(max(n, m)))
+        logprobs = torch.zeros(2, int(max(n, m)), dtype=torch.float64)
+        for row, (total, length) in enumerate(((y, n), (z, m))):
+            mask[row, 1 : 1 + int(length)] = 1
+            logprobs[row, : int(length)] = total / length
+        none = torch.zeros_like(logprobs)
+        outputs = SimpleNamespace(log_probs=logprobs, entropy=none, mean_logits=none, is_top1=none.bool())
+        inputs = {"input_ids": mask.long(), "attention_mask": mask, "completion_mask": mask}
+        inputs |= {"ref_chosen_logps": r[None], "ref_rejected_logps": s[None]}
+        found.append(DPOTrainer._compute_loss(trainer, lambda outputs=outputs, **_: outputs, inputs, False).item())
+    return np.array(found)
+
+
+def orpo_losses(chosen, rejected, beta):
+    """ORPOTrainer's without its SFT term, of mean log-probs. It casts to float32."""
+    return -ORPOTrainer.odds_ratio_loss(SimpleNamespace(beta=beta, accelerator=ACCELERATOR), chosen, rejected)[
+        0
+    ].numpy()
+
+
+def losses(inputs, settings):
+    (y, z, *references), (n, m) = map(torch.tensor, inputs["sums"]), map(torch.tensor, inputs["lengths"])
+    ratios = y - references[0], z - references[1]
+    made = {}
+    for number, (loss, beta, gamma, smoothing) in enumerate(settings):
+        match loss:
+            case "simpo":
+                made[str(number)] = cpo_losses("simpo", y / n, z / m, beta, gamma, smoothing)
+            case "dpo" if smoothing:
+                made[str(number)] = cpo_losses("sigmoid", *ratios, beta, gamma, smoothing)
+            case "dpo":
+                made[str(number)] = dpo_losses("sigmoid", y, z, references, (n, m), beta)
+            case "ipo":
+                made[str(number)] = cpo_losses("ipo", *ratios, beta, gamma, smoothing)
+            case "ipo_averaged":
+                made[str(number)] = dpo_losses("ipo", y, z, references, (n, m), beta)
+            case "orpo":
+                made[str(number)] = orpo_losses(y / n, z / m, beta) - (y / n).numpy()
+    return made
+
+
+class IdDPOTrainer(DPOTrainer):
+    """Takes token ids as they are."""
+
+    def _prepare_dataset(self, dataset, *_):
+        return dataset
+
+
+def with_ids(trainer):
+    class IdTrainer(trainer):
+        """Takes texts that are token ids with blanks between them."""
+
+        def tokenize_row(self, feature, model=None):
+            ids = {name: [int(word) for word in feature[name].split()] for name in ("prompt", "chosen", "rejected")}
+            row = {"prompt_input_ids": ids["prompt"], "prompt_attention_mask": [1] * len(ids["prompt"])}
+            for side in ("chosen", "rejected"):
+                whole = ids["prompt"] + ids[side]
+                row |= {f"{side}_input_ids": whole, f"{side}_attention_mask": [1] * len(whole)}
+                row[f"{side}_labels"] = [-100] * len(ids["prompt"]) + ids[side]
+            return row
+
+    return IdTrainer
+
+
+def step(folder, pairs, loss, beta, gamma, smoothing, sft_weight, rate):
+    """The weights after one step of plain gradient descent on all pairs."""
+    load = lambda name: AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float64)
+    model = load("policy")
+    words = {str(i): i for i in range(model.config.vocab_size)}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel(words, "0")), pad_token="0", eos_token="1", bos_token="2"
+    )
+    shared = dict(
+        output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=len(pairs), learning_rate=rate,
+        lr_scheduler_type="constant", optim="sgd", max_grad_norm=0.0, beta=beta, use_cpu=True, bf16=False,
+        report_to=[], save_strategy="no", gradient_checkpointing=False, disable_tqdm=True,
+    )  # fmt: skip
+    if loss in ("dpo", "ipo_averaged"):
+        rows = [{f"{key}_ids": ids for key, ids in pair.items()} for pair in pairs]
+        kind = {"dpo": "sigmoid", "ipo_averaged": "ipo"}[loss]
+        trainer = IdDPOTrainer(
+            model, load("reference"), args=DPOConfig(loss_type=[kind], max_length=None, **shared),
+            train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
+        )  # fmt: skip
+    else:
+        rows = [{key: " ".join(map(str, ids)) for key, ids in pair.items()} for pair in pairs]
+        if loss == "simpo":
+            of_loss = dict(loss_type="simpo", simpo_gamma=gamma, label_smoothing=smoothing, cpo_alpha=sft_weight)
+            kind, settings = with_ids(CPOTrainer), CPOConfig(**of_loss, **shared)
+        else:
+            kind, settings = with_ids(ORPOTrainer), ORPOConfig(**shared)
+        trainer = kind(model, settings, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    trainer.train()
+    return {name: value.detach().numpy() for name, value in trainer.model.state_dict().items()}
+
+
+def main(folder):
+    plan = json.loads((folder / "plan.json").read_text())
+    np.savez(folder / "losses.npz", **losses(np.load(folder / "inputs.npz"), plan["losses"]))
+    for name, (pairs, *settings) in plan["steps"].items():
+        np.savez(folder / f"{name}.npz", **step(folder, plan["pairs"][pairs], *settings, plan["rate"]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
