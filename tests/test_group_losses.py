@@ -47,14 +47,10 @@ def plain_grpo(now, sampled, mask, advantage, clip, kl_weight):
         of_sample = 0.0
         for t in np.flatnonzero(mask[i]):
             ratio = np.exp(now[i, t] - sampled[i, t])
-            kl = sampled_over_now(now[i, t], sampled[i, t]) - 1
+            kl = np.exp(sampled[i, t] - now[i, t]) - (sampled[i, t] - now[i, t]) - 1
             of_sample += min(ratio * a, min(max(ratio, 1 - clip), 1 + clip) * a) - kl_weight * kl
         total += of_sample / mask[i].sum()
     return -total / len(advantage)
-
-
-def sampled_over_now(now, sampled):
-    return np.exp(sampled - now) - (sampled - now)
 
 
 def group_loss(now, sampled, mask, rewards, clip, kl_weight):
@@ -158,7 +154,7 @@ def test_grpo_on_a_forest_is_grpo_on_separate_sequences(policy, sampler):
         for group in groups():
             advantage = plain_advantages(np.array(group.pairs[0].values))
             for a, (now, before) in zip(advantage, each, strict=False):
-                ratio, kl = jnp.exp(now - before), sampled_over_now(now, before) - 1
+                ratio, kl = jnp.exp(now - before), jnp.exp(before - now) - (before - now) - 1
                 kls.append(kl)
                 gain = jnp.minimum(ratio * a, jnp.clip(ratio, 0.8, 1.2) * a) - 0.3 * kl
                 total -= jnp.mean(gain) / len(advantage)
