@@ -35,15 +35,20 @@ CHOICES = {
     "data.chat": ("auto", "template", "chatml", "compact"),
     "data.toolworld.world": ("small", "large"),
     "data.toolworld.tools": ("train", "unseen"),
+    "round.select.by": ("perplexity", "random"),
     "round.search.self_eval_orderings": (1, 2),
     "round.search.select_by": ("puct", "entropy"),
-    "round.pairs.mode": ("best_worst", "all", "listwise"),
+    "round.pairs.mode": ("best_worst", "all", "listwise", "answers", "right", "truth", "group"),
     "round.pairs.weight": ("", "gap"),
-    "round.prefer.loss": ("simpo", "dpo", "ipo", "ipo_averaged", "orpo", "list_mle"),
+    "round.prefer.loss": ("simpo", "dpo", "ipo", "ipo_averaged", "orpo", "list_mle", "sft", "grpo"),
 }
 
-# Preference losses that `label_smoothing` is defined for.
+# Losses that `label_smoothing` is defined for, those that compare no pairs, and the values of round.pairs.mode that
+# losses train on; others train on pairs.
 SMOOTHED = ("simpo", "dpo")
+NOT_OF_PAIRS = ("sft", "grpo")
+PAIRS = ("best_worst", "all", "answers")
+MODES_OF_LOSS = {"list_mle": (*PAIRS, "listwise"), "sft": ("truth", "right"), "grpo": ("group",)}
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
@@ -52,11 +57,12 @@ MINIMUMS = {
         ("samples", "iterations", "expansions_max", "trees", "cohorts", "arena_tokens", "vocab_size", "epochs"), 1
     ),
     **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
-    **dict.fromkeys(("temperature", "top_p", "beta", "lora_alpha"), 1e-6),
+    **dict.fromkeys(("temperature", "top_p", "beta", "ratio_clip", "lora_alpha"), 1e-6),
 }
 # Greatest value of numbers that have one, by the end of the key; every number is finite.
 MAXIMUMS = {
     **dict.fromkeys(("share", "decontaminate", ".top_p", ".warmup_fraction", "search.gamma", ".widening_power"), 1),
+    ".ratio_clip": 1,
     **{f"augment.{kind}": 1 for kind in AUGMENTATIONS},
     ".label_smoothing": 0.5,
     "seed": 2**31 - 1,
@@ -219,7 +225,8 @@ def _warmup() -> ConfigDict:
 def _select() -> ConfigDict:
     return ConfigDict(
         {
-            "share": 0.3,  # share of the buffer, by highest perplexity of its answer, that the search takes
+            "by": "perplexity",  # what is taken first: the highest perplexity of the answer, or random
+            "share": 0.3,  # share of the buffer that is taken, of the answers with calls and of those without
             "limit": 0,  # examples at most; 0 is no limit
         }
     )
@@ -260,7 +267,8 @@ def _pairs() -> ConfigDict:
     return ConfigDict(
         {
             "mode": "best_worst",  # at each fork: best right against worst wrong child; all such pairs; or, listwise,
-            # one ranking of the children, for the loss list_mle
+            # one ranking of the children, for the loss list_mle. Baselines, of whole answers: answers, the best right
+            # against the worst wrong one; for sft, all right ones, or truth, that of the data; for grpo, the group
             "min_gap": 0.0,  # smallest difference in Q between chosen and rejected
             "weight": "",  # what a pair counts in the loss: "" is 1; gap is the difference in Q of its sides
             "per_tree_max": 8,  # pairs of one tree at most, those with the largest gap; 0 is no limit
@@ -273,10 +281,12 @@ def _prefer() -> ConfigDict:
     return ConfigDict(
         {
             "loss": "simpo",  # simpo, dpo, ipo, ipo_averaged (TRL's, per token) or orpo of pairs; list_mle of rankings,
-            # which of a pair is simpo
+            # which of a pair is simpo; sft of right answers; grpo of a group
             "beta": 2.5,  # scale of the reward; tau of ipo, lambda of orpo: 0.1 or so for all but simpo and list_mle
             "gamma": 0.5,  # the margin of simpo and list_mle, absolute
             "label_smoothing": 0.0,  # how often the sides of a pair are taken to be the wrong way round; simpo and dpo
+            "ratio_clip": 0.2,  # grpo: how far from 1 the ratio of a token's chances before and now still counts
+            "kl_weight": 0.0,  # grpo: weight of the KL to the policy at the start of the round
             "sft_weight": 0.0,  # weight of the SFT loss on the chosen side
             "anchor_weight": 0.0,  # what -log pi of a selected prompt's right answer counts against a pair's loss
             "epochs": 2,  # passes over the pairs

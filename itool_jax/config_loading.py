@@ -20,7 +20,10 @@ from itool_jax.config import (
     LINEAR,
     MAXIMUMS,
     MINIMUMS,
+    MODES_OF_LOSS,
+    NOT_OF_PAIRS,
     OPEN_MAPPINGS,
+    PAIRS,
     SMOOTHED,
     default_config,
     resolve_round,
@@ -91,12 +94,7 @@ def _check_together(config: ConfigDict, where: str) -> None:
     for name in (None, *config.round_overrides):
         round, place = resolve_round(config, name) if name else config.round, name or "config.round"
         _check_search(round.search, place, where)
-        _check_prefer(round.prefer, place, where)
-        if round.pairs.mode == "listwise" and round.prefer.loss != "list_mle":
-            raise UserError(
-                f"{where}: in {place} pairs.mode is 'listwise' and prefer.loss {round.prefer.loss!r}, which is of "
-                "pairs: set prefer.loss to 'list_mle', or pairs.mode to 'all'."
-            )
+        _check_prefer(round, place, where)
 
 
 def _check_search(search: ConfigDict, name: str, where: str) -> None:
@@ -122,7 +120,32 @@ def _check_search(search: ConfigDict, name: str, where: str) -> None:
         )
 
 
-def _check_prefer(prefer: ConfigDict, name: str, where: str) -> None:
+def _check_prefer(round: ConfigDict, name: str, where: str) -> None:
+    prefer, pairs, search = round.prefer, round.pairs, round.search
+    modes_of = lambda loss: MODES_OF_LOSS.get(loss, PAIRS)
+    if pairs.mode not in modes_of(prefer.loss):
+        fitting = [loss for loss in CHOICES["round.prefer.loss"] if pairs.mode in modes_of(loss)]
+        raise UserError(
+            f"{where}: in {name} pairs.mode is {pairs.mode!r} and prefer.loss {prefer.loss!r}, which do not go "
+            f"together: set prefer.loss to one of {', '.join(map(repr, fitting))}, or pairs.mode to one of "
+            f"{', '.join(map(repr, modes_of(prefer.loss)))}."
+        )
+    for key, value in (("prefer.sft_weight", prefer.sft_weight), ("pairs.weight", pairs.weight)):
+        if value and prefer.loss in NOT_OF_PAIRS:
+            raise UserError(
+                f"{where}: in {name} {key} is {value!r} with the loss {prefer.loss!r}, which is not of pairs and "
+                f"has no use for it: set it to {type(value)()!r}."
+            )
+    if prefer.loss == "grpo" and (search.iterations, search.extra_iterations) != (1, 0):
+        raise UserError(
+            f"{where}: in {name} prefer.loss is 'grpo' with search.iterations {search.iterations} and extra_iterations "
+            f"{search.extra_iterations}, but a group is what one expansion of the root samples: set them to 1 and 0."
+        )
+    if prefer.loss == "grpo" and (search.temperature, search.top_p) != (1, 1):
+        raise UserError(
+            f"{where}: in {name} prefer.loss is 'grpo' with search.temperature {search.temperature} and top_p "
+            f"{search.top_p}, but a group has to be sampled from the policy as it is: set both to 1."
+        )
     if prefer.label_smoothing and prefer.loss not in SMOOTHED:
         raise UserError(
             f"{where}: in {name} prefer.label_smoothing is {prefer.label_smoothing} with the loss {prefer.loss!r}, "

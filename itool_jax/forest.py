@@ -205,6 +205,11 @@ def build_row(trees: Sequence[TokenTree], capacity: Capacity) -> PackedForest:
     return PackedForest(tokens, positions, predecessor, node, end, weight, select)
 
 
+def completion_places(node_S: Array, select_CR: Array, completion: int) -> Array:
+    """Where in its row the tokens of a completion stand, in their order; of one row's `node` and `select`."""
+    return np.flatnonzero(np.append(select_CR[completion], 0.0)[node_S])
+
+
 def _subtree_ends(parents: Sequence[int], starts: np.ndarray) -> np.ndarray:
     ends = starts[1:].copy()
     for s in range(len(parents) - 1, 0, -1):

@@ -68,6 +68,7 @@ def test_every_key_has_its_comment():
         ("round.search.temperature=1.5", "round.search.temperature", 1.5),
         ("warmup.learning_rate=1", "warmup.learning_rate", 1.0),
         ("round.prefer.loss=dpo", "round.prefer.loss", "dpo"),
+        ("round.select.by=random", "round.select.by", "random"),
         ("data.skip_malformed=true", "data.skip_malformed", True),
         ("data.skip_malformed=False", "data.skip_malformed", False),
         ("data.skip_malformed", "data.skip_malformed", True),
@@ -149,7 +150,16 @@ def test_a_list_is_read_with_or_without_brackets_and_quotes(text):
         ("model.quantize=int4", "config.model.quantize is 'int4'; expected one of '', 'int8', 'nf4'"),
         ("model.quantize=nf4", "quantised weights cannot be trained, only adapters beside them: set config.model.lora"),
         ("round_overrides.round_001.search.answer_tokens=800", "in round_001 search.arena_tokens is 768"),
-        ("round.pairs.mode=listwise", "in config.round pairs.mode is 'listwise' and prefer.loss 'simpo', which is of"),
+        ("round.pairs.mode=listwise", "in config.round pairs.mode is 'listwise' and prefer.loss 'simpo', which do not"),
+        (
+            "round.pairs.mode=group",
+            "set prefer.loss to one of 'grpo', or pairs.mode to one of 'best_worst', 'all', 'an",
+        ),
+        (
+            "round.prefer.loss=sft",
+            "set prefer.loss to one of 'simpo', 'dpo', 'ipo', 'ipo_averaged', 'orpo', 'list_mle'",
+        ),
+        ("round.select.by=length", "config.round.select.by is 'length'; expected one of 'perplexity', 'random'"),
         (
             "round.pairs.mode=worst",
             "config.round.pairs.mode is 'worst'; expected one of 'best_worst', 'all', 'listwise'",
@@ -281,6 +291,31 @@ def test_labels_are_smoothed_only_where_the_loss_has_them():
     ):
         override("round_overrides.round_001.prefer.loss=ipo", "round.prefer.label_smoothing=0.1")
     assert override("round.prefer.loss=dpo", "round.prefer.label_smoothing=0.1").round.prefer.label_smoothing == 0.1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ("search.iterations=2",),
+            "with search.iterations 2 and extra_iterations 0, but a group is what one expansion",
+        ),
+        (("search.extra_iterations=1",), "set them to 1 and 0"),
+        (("search.temperature=1.5",), "with search.temperature 1.5 and top_p 1.0, but a group has to be sampled from"),
+        (
+            ("prefer.sft_weight=0.5",),
+            "prefer.sft_weight is 0.5 with the loss 'grpo', which is not of pairs and has no use",
+        ),
+        (("pairs.weight=gap",), "pairs.weight is 'gap' with the loss 'grpo', which is not of pairs"),
+        (("prefer.ratio_clip=0",), "expected at least 1e-06, at most 1"),
+    ],
+)
+def test_a_group_is_of_samples_of_the_policy_itself(settings, message):
+    grpo = ("round.pairs.mode=group", "round.prefer.loss=grpo", "round.search.iterations=1")
+    assert override(*grpo).round.prefer.loss == "grpo"
+    with pytest.raises(UserError) as caught:
+        override(*grpo, *(f"round.{setting}" for setting in settings))
+    assert message in str(caught.value)
 
 
 def test_options_of_the_search_that_do_not_go_together_are_refused():

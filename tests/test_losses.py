@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from itool_jax.forest import branch, build_batch, capacity_for
+from itool_jax.forest import branch, build_batch, capacity_for, completion_places
 from itool_jax.models.policy import init_policy
 from itool_jax.training import losses
 from itool_jax.training.dataset import batched
@@ -180,11 +180,21 @@ def test_extreme_margins_have_finite_values_and_gradients(chosen):
 
 # The preference objective
 
+
+def reference_logprobs(seed, paths):
+    """Made-up log-probs of every completion's tokens, the same for the same token after the same tokens."""
+    rng, known = np.random.default_rng(seed), {}
+    of = lambda path: known.setdefault(path, round(float(rng.normal(-3, 1)), 5))
+    return [
+        tuple(of((*prefix, *completion[: end + 1])) for end in range(len(completion))) for prefix, completion in paths
+    ]
+
+
 PATHS = [random_paths(seed) for seed in range(3)]  # five completions a tree
 PAIRS = [[(0, 1), (3, 2), (4, 0)], [(1, 4)], [(2, 3), (2, 1)]]
 WEIGHTS = [[1.0, 2.0, 0.5], [1.5], [1.0, 3.0]]
 ANCHORS = [[2], [], [0, 4]]
-REFERENCE = np.random.default_rng(8).normal(-15, 4, (3, 5)).astype(np.float32)
+REFERENCE = [reference_logprobs(8 + tree, paths) for tree, paths in enumerate(PATHS)]
 
 
 def preference_batch():
@@ -192,17 +202,19 @@ def preference_batch():
     trees = [branch(paths) for paths in PATHS]
     tokens = len(trees[0]) + len(trees[1]) + 2
     forest = build_batch([trees[:2], trees[2:]], capacity_for(trees, [(0, 1), (2,)], tokens), size=3)
+    reference = np.zeros(forest.tokens.shape, np.float32)
+    for row, first, of_tokens in ((0, 0, REFERENCE[0]), (0, 5, REFERENCE[1]), (1, 0, REFERENCE[2])):
+        for completion, logprobs in enumerate(of_tokens, first):
+            reference[row, completion_places(forest.node[row], forest.select[row], completion)] = logprobs
     pairs, weight = np.zeros((3, 5, 2), np.int32), np.zeros((3, 5), np.float32)
     ranks = np.full((3, 5, 2), -1, np.int32)
     ranks[0, :4] = ranks[1, :2] = (0, 1)
     pairs[0, :4] = PAIRS[0] + [(c + 5, r + 5) for c, r in PAIRS[1]]
     weight[0, :4] = WEIGHTS[0] + WEIGHTS[1]
     pairs[1, :2], weight[1, :2] = PAIRS[2], WEIGHTS[2]
-    reference = np.zeros(forest.select.shape[:2], np.float32)
-    reference[0, :10], reference[1, :5] = REFERENCE[:2].ravel(), REFERENCE[2]
-    anchor = np.zeros_like(reference)
+    anchor = np.zeros(forest.select.shape[:2], np.float32)
     anchor[0, ANCHORS[0]] = anchor[1, ANCHORS[2]] = 1.0
-    return PreferenceBatch(forest, pairs, ranks, weight, reference, anchor)
+    return PreferenceBatch(forest, pairs, ranks, np.zeros(ranks.shape, np.float32), weight, reference, anchor)
 
 
 def plain_objective(policy, loss, beta, gamma, smoothing, sft_weight, anchor_weight):
@@ -212,12 +224,13 @@ def plain_objective(policy, loss, beta, gamma, smoothing, sft_weight, anchor_wei
         sums = completion_logprobs(policy, paths)
         lengths = [len(completion) for _, completion in paths]
         for (y, z), weight in zip(pairs, weights, strict=True):
-            arguments = sums[y], sums[z], reference[y], reference[z], lengths[y], lengths[z]
+            before = [sum(of_tokens) for of_tokens in reference]
+            arguments = sums[y], sums[z], before[y], before[z], lengths[y], lengths[z]
             total += weight * loss_of(loss, *arguments, beta, gamma, smoothing)
             total -= weight * sft_weight * sums[y] / lengths[y]
             better, worse = sums[y], sums[z]
             if loss in ("dpo", "ipo", "ipo_averaged"):
-                better, worse = better - reference[y], worse - reference[z]
+                better, worse = better - before[y], worse - before[z]
             if loss not in ("dpo", "ipo"):
                 better, worse = better / lengths[y], worse / lengths[z]
             right += weight * (better > worse)
@@ -267,7 +280,9 @@ def test_lists_on_a_forest_are_lists_of_separate_sequences(policy):
         TokenPreference(prefix[4:], tuple(completions[5:])),
     )
     (group,) = with_reference(policy, [PairGroup("lists", prefix[:4], pairs, anchor=(7, 8))], 96, 2)
-    assert [len(pair.reference) for pair in group.pairs] == [4, 2]
+    assert [[len(side) for side in pair.reference] for pair in group.pairs] == [
+        [len(side) for side in pair.sides] for pair in group.pairs
+    ]
     rows = PreferenceRows([group, replace(group, anchor=(), pairs=group.pairs[1:])], row_tokens=96)
     batch = jax.tree.map(lambda *x: np.stack(x), *(rows[r] for r in range(len(rows))))
     result = jax.jit(preference("list_mle", beta=2.0, gamma=0.3, anchor_weight=0.5))(policy, batch)

@@ -236,6 +236,57 @@ def test_a_fragment_that_begins_another_is_in_no_list():
     assert ranking.sides[-1] == ranking.rejected and decode(ranking.rejected).endswith('"Rome", d')
 
 
+def answer_tree(*answers):
+    """A tree of (text, end, times sampled), each graded as a sample of its own."""
+    tree = SearchTree(SearchConfig())
+    for text, end, times in answers:
+        tokens = encode(text) if end == "stop" else tuple(text.encode())
+        grade = grade_answer(example(), text)
+        for _ in range(times):
+            right, reward = (grade.right, grade.score) if end == "stop" else (False, 0.0)
+            tree.backup(tree.insert(ROOT, pieces(tokens), end), reward, right)
+    return tree
+
+
+RESPELLED, ROME, OSLO = "[weather(days=3, city='Paris')]", '[weather(city="Rome", days=3)]', '[weather(city="Oslo", '
+SAMPLED = answer_tree(
+    (ROME, "stop", 2), (TRUTH, "stop", 3), (OSLO, "budget", 1), (RESPELLED, "stop", 1), ("?", "stop", 1)
+)
+
+
+def test_best_of_n_is_the_best_right_whole_answer_against_the_worst_wrong_one():
+    (pair,), _ = read(SAMPLED, mode="answers")
+    assert (pair.prefix, pair.sides) == ((), (encode(TRUTH), encode("?")))  # OSLO has no end
+    assert pair.values == (1.0, 0.0) and [SAMPLED.path(node) for node in pair.children] == list(pair.sides)
+    assert pair.node == ROOT and pair.weight == 1.0
+    assert read(SAMPLED, mode="answers", weight="gap")[0][0].weight == 1.0
+    (near,), _ = read(answer_tree((ROME, "stop", 1), (TRUTH, "stop", 1)), mode="answers", weight="gap")
+    assert near.weight == near.gap == pytest.approx(1 - 1 / 2 * 2 / 3)
+    none, removed = read(answer_tree((ROME, "stop", 1), (TRUTH, "stop", 1)), mode="answers", min_gap=0.9)
+    assert not none and removed["small_gap"] == 1
+
+
+def test_the_right_answers_are_all_that_were_sampled_each_once():
+    (answers,), _ = read(SAMPLED, mode="right")
+    assert set(answers.sides) == {encode(TRUTH), encode(RESPELLED)} and answers.prefix == ()
+    wrong = answer_tree((ROME, "stop", 2), (OSLO, "budget", 1))
+    none, removed = read(wrong, mode="right")
+    assert not none and removed["no_right_answer"] == 1
+    (stand_in,), _ = read(wrong, mode="right", ground_truth_stand_in=True)
+    assert (stand_in.sides, stand_in.source) == ((encode(TRUTH),), "ground_truth")
+
+
+def test_a_group_is_every_sample_with_its_reward():
+    (group,), _ = read(SAMPLED, mode="group")
+    texts = [decode(side) for side in group.sides]
+    assert texts == [TRUTH] * 3 + [RESPELLED] + [ROME] * 2 + [OSLO, "?"]
+    assert group.values == pytest.approx((1, 1, 1, 1, 1 / 3, 1 / 3, 0, 0))
+    assert group.sides[-2] == tuple(OSLO.encode())  # as far as it came
+    none, removed = read(answer_tree((TRUTH, "stop", 2), (RESPELLED, "stop", 1)), mode="group")
+    assert not none and removed["same_reward"] == 1
+    assert [read(SearchTree(SearchConfig()), mode=mode)[0] for mode in ("answers", "right", "group")] == [[]] * 3
+
+
 def test_slots_prove_nothing_where_a_user_decides_what_is_right():
     fragments = [piece.tokens for piece in pieces(encode(TRUTH))]
     tree = siblings(RIGHT_TWICE[0], ("[forecast(", 0.1, False, 1))

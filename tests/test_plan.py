@@ -29,7 +29,7 @@ from itool_jax.plan.hlo import Collective, ProgramText
 from itool_jax.plan.layout import require_layout
 from itool_jax.plan.memory import estimate, live
 from itool_jax.plan.plan import Plan, make_plan
-from itool_jax.plan.programs import lengths, stage_programs
+from itool_jax.plan.programs import lengths, stage_programs, stages_of
 from itool_jax.plan.show import show
 from itool_jax.plan.target import GIB, devices_target, tiled_bytes, topology_target
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
@@ -90,6 +90,16 @@ def test_a_step_is_three_forwards_and_one_more_of_what_is_computed_again():
     assert flops_of(small_config(), "sft", "SFT step") == Flops(linear, attention)
     again = A * 2 * TOKENS * (LINEAR - CFG.layers * CFG.ffn * CFG.dim)
     assert flops_of(small_config(remat="full"), "sft", "SFT step") == Flops(linear + again, attention + A * SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("loss", "mode"), [("grpo", "group"), ("sft", "right"), ("sft", "truth"), ("orpo", "answers"), ("ipo", "all")]
+)
+def test_whatever_the_loss_a_preference_step_multiplies_as_an_sft_step_does(loss, mode):
+    config = small_config()
+    config.round.prefer.loss, config.round.pairs.mode = loss, mode
+    assert stages_of(config) == ["sft", "score", *([] if mode == "truth" else ["search"]), "prefer"]
+    assert flops_of(config, "prefer", f"{loss} step").linear == 2 * TOKENS * (3 * LINEAR + 4 * HEAD)
 
 
 def test_frozen_weights_have_no_gradient_to_multiply_for():

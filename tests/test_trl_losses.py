@@ -26,6 +26,7 @@ from itool_jax.training.objectives import preference
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference, with_reference
 from itool_jax.training.step import frozen_part, init_state, make_train_step
 from tests.test_forest import CFG
+from tests.test_group_losses import group_loss, plain_advantages, random_group
 from tests.test_losses import SETTINGS, loss_of, random_sums
 from tests.test_mesh import one_device
 
@@ -53,6 +54,8 @@ def random_pairs(seed, *, level):
     return [{"prompt": p, "chosen": ids(5, 6) if level else ids(2, 9), "rejected": ids(2, 9)} for p in prompts]
 
 
+# Clip and weight of the KL of each group.
+GROUPS = [(0.2, 0.0), (0.1, 0.04), (0.3, 1.0)]
 PAIRS = {"mixed": random_pairs(1, level=False), "level": random_pairs(2, level=True)}
 
 
@@ -67,7 +70,14 @@ def of_trl(tmp_path_factory, policies) -> Path:
     folder = tmp_path_factory.mktemp("trl")
     sums, lengths = random_sums()
     np.savez(folder / "inputs.npz", sums=sums, lengths=lengths)
-    (folder / "plan.json").write_text(json.dumps({"losses": SETTINGS, "steps": STEPS, "pairs": PAIRS, "rate": RATE}))
+    groups = {}
+    for number in range(len(GROUPS)):
+        now, sampled, mask, rewards = random_group(number)
+        named = {"now": now, "sampled": sampled, "mask": mask, "advantages": plain_advantages(rewards)}
+        groups |= {f"{name}{number}": values for name, values in named.items()}
+    np.savez(folder / "groups.npz", **groups)
+    plan = {"losses": SETTINGS, "groups": GROUPS, "steps": STEPS, "pairs": PAIRS, "rate": RATE}
+    (folder / "plan.json").write_text(json.dumps(plan))
     for name, policy in policies.items():
         save_hf(epath.Path(folder / name), policy)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -85,6 +95,18 @@ def test_a_loss_is_trls_on_random_inputs(of_trl, number):
     found = loss_of(name, *map(jnp.float32, (chosen, rejected, *references, *lengths)), *settings)
     print(f"{SETTINGS[number]}: largest difference {np.max(np.abs(found - expected) / np.maximum(1, expected)):.1e}")
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", range(len(GROUPS)))
+def test_grpo_and_its_slope_are_trls(of_trl, number):
+    clip, kl_weight = GROUPS[number]
+    now, sampled, mask, rewards = random_group(number)
+    loss = lambda now: group_loss(now, jnp.float32(sampled), mask, jnp.float32(rewards), clip, kl_weight)
+    value, slope = jax.value_and_grad(loss)(jnp.float32(now))
+    expected = np.load(of_trl / f"group{number}.npz")
+    apart = np.max(np.abs(slope - expected["slope"])) / np.max(np.abs(expected["slope"]))
+    print(f"grpo {GROUPS[number]}: apart by {abs(value - expected['loss']):.1e}, slope by {apart:.1e} of its largest")
+    assert float(value) == pytest.approx(float(expected["loss"]), rel=1e-5, abs=1e-5) and apart <= 1e-5
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -1,7 +1,7 @@
 """TRL's side of tests/test_trl_losses.py: `python trl_side.py FOLDER`, by an interpreter that has TRL.
 
-Reads inputs.npz, plan.json and two Hugging Face models from the folder; writes losses.npz, what TRL's own functions
-make of the inputs in float64, and for each step of plan.json the float64 weights after it.
+Reads inputs.npz, groups.npz, plan.json and two Hugging Face models from the folder; writes losses.npz and group0.npz
+and so on, what TRL's own functions make of the inputs in float64, and for each step of plan.json the weights after it.
 """
 
 import json
@@ -16,7 +16,7 @@ from datasets import Dataset
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, GRPOTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
@@ -92,6 +92,36 @@ def losses(inputs, settings):
     return made
 
 
+def grpo_loss(now, sampled, mask, advantages, clip, kl_weight):
+    """GRPOTrainer's of one group, from made-up log-probs of tokens; and its slope by those of now."""
+    now, sampled, advantages = (torch.tensor(values, dtype=torch.float64) for values in (now, sampled, advantages))
+    now.requires_grad_()
+    trainer = SimpleNamespace(
+        _get_per_token_logps_and_entropies=lambda *_, **__: (now, torch.zeros_like(now), None),
+        model=SimpleNamespace(training=False),
+        accelerator=ACCELERATOR,
+        args=SimpleNamespace(delta=None, use_bias_correction_kl=False),
+        aux_loss_enabled=False,
+        top_entropy_quantile=1.0,
+        off_policy_mask_threshold=None,
+        importance_sampling_level="token",
+        loss_type="grpo",
+        beta=kl_weight,
+        epsilon_low=clip,
+        epsilon_high=clip,
+        use_vllm=False,
+        current_gradient_accumulation_steps=1,
+        _entropy_bonus_enabled=False,
+        _metrics=defaultdict(lambda: defaultdict(list)),
+    )
+    prompt, tokens = torch.ones(len(now), 1, dtype=torch.long), torch.ones(now.shape, dtype=torch.long)
+    inputs = {"prompt_ids": prompt, "prompt_mask": prompt, "completion_ids": tokens, "advantages": advantages}
+    inputs |= {"completion_mask": torch.tensor(mask).long(), "old_per_token_logps": sampled}
+    loss = GRPOTrainer._compute_loss(trainer, None, inputs | {"ref_per_token_logps": sampled})
+    loss.backward()
+    return loss.item(), now.grad.numpy()
+
+
 class IdDPOTrainer(DPOTrainer):
     """Takes token ids as they are."""
 
@@ -150,6 +180,11 @@ def step(folder, pairs, loss, beta, gamma, smoothing, sft_weight, rate):
 def main(folder):
     plan = json.loads((folder / "plan.json").read_text())
     np.savez(folder / "losses.npz", **losses(np.load(folder / "inputs.npz"), plan["losses"]))
+    groups = np.load(folder / "groups.npz")
+    for number, settings in enumerate(plan["groups"]):
+        arguments = (groups[f"{name}{number}"] for name in ("now", "sampled", "mask", "advantages"))
+        loss, slope = grpo_loss(*arguments, *settings)
+        np.savez(folder / f"group{number}.npz", loss=loss, slope=slope)
     for name, (pairs, *settings) in plan["steps"].items():
         np.savez(folder / f"{name}.npz", **step(folder, plan["pairs"][pairs], *settings, plan["rate"]))
 

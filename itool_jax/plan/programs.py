@@ -21,13 +21,13 @@ from itool_jax.parallel.mesh import AnyMesh, batch_divisor
 from itool_jax.parallel.processes import WEIGHTS
 from itool_jax.plan.abstract import everywhere, laid_out, laid_out_policy, rows
 from itool_jax.rounds.score import row_length, rows_of_batch
-from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
+from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step, searches
 from itool_jax.sampling.arena import decode_round, idle_slots, prefill, rearrange
 from itool_jax.sampling.cohort import STOPS, arena_sharding, prompt_rows, prompt_width
 from itool_jax.sampling.sampler import SamplerConfig, prompt_columns
 from itool_jax.search.self_evaluation import MOST_ROWS
 from itool_jax.training.dataset import SftRows, batched
-from itool_jax.training.logprobs import score_forest
+from itool_jax.training.logprobs import forest_logprobs, score_forest
 from itool_jax.training.objectives import ObjectiveFn, sft
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference
 from itool_jax.training.step import frozen_part, init_state, make_optimizer, make_train_step
@@ -124,7 +124,9 @@ def stage_programs(
 
 def stages_of(config: ConfigDict) -> list[str]:
     """The stages that a run of this config has."""
-    return [name for name in STAGES if config.rounds or name == "sft"]
+    if not config.rounds:
+        return ["sft"]
+    return [name for name in STAGES if name != "search" or searches(round_config(config, 0))]
 
 
 def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Program:
@@ -134,13 +136,19 @@ def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Pr
 
 
 def _prefer(config: ConfigDict, policy: Policy, mesh: AnyMesh) -> Program:
-    """Rows hold one tree, with all the pairs that it may have; its tokens are the row's."""
+    """Rows hold one tree, with all the pairs or answers that it may have; its tokens are the row's."""
     round = round_config(config, 0)
-    cfg = round.prefer
-    most = min(round.pairs.per_tree_max or _PAIRS, (cfg.row_tokens - 2) // 2)
-    pairs = tuple(TokenPreference((), ((2 * i + 1,), (2 * i + 2,)), reference=(0.0, 0.0)) for i in range(most))
+    cfg, mode = round.prefer, round.pairs.mode
+    if mode in ("answers", "right", "truth", "group"):
+        pairs = 1
+        sides = {"answers": 2, "truth": 1}.get(mode) or round.search.iterations * round.search.samples
+    else:
+        pairs, sides = round.pairs.per_tree_max or _PAIRS, 2
+    pairs = min(pairs, (cfg.row_tokens - 2) // sides)
+    tokens = [tuple((sides * i + side + 1,) for side in range(sides)) for i in range(pairs)]
+    groups = tuple(TokenPreference((), of, tuple(range(sides)), ((0.0,),) * sides) for of in tokens)
     anchor = (0,) if cfg.anchor_weight else ()
-    made = PreferenceRows([PairGroup("", (0,), pairs, anchor)], cfg.row_tokens)
+    made = PreferenceRows([PairGroup("", (0,), groups, anchor)], cfg.row_tokens)
     return _step(f"{cfg.loss} step", config, cfg, "round.prefer", made, preference_objective(cfg), policy, mesh)
 
 
@@ -179,12 +187,19 @@ def _score(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> 
 
 
 def _forward(
-    name: str, tree: TokenTree, tokens: int, count: int, policy: Policy, mesh: AnyMesh, beside: Mapping[str, Any]
+    name: str,
+    tree: TokenTree,
+    tokens: int,
+    count: int,
+    policy: Policy,
+    mesh: AnyMesh,
+    beside: Mapping[str, Any],
+    function: Any = score_forest,
 ) -> Program:
     forest, _ = next(batches([tree], tokens, count))
     forest = rows(forest, mesh)
     return Program(
-        name, "forward", score_forest, (policy, forest), policy, {"parameters": policy, "batch": forest},
+        name, "forward", function, (policy, forest), policy, {"parameters": policy, "batch": forest},
         Passes(count, tokens, tokens), {"base model": policy.trainable, **beside}, mesh=mesh,
     )  # fmt: skip
 
@@ -214,7 +229,8 @@ def _search(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) ->
         held = {"sampler's copy and KV arenas": (_apart(weights, start), arenas)}
         programs.append(_forward("self-evaluation", tree, tokens, MOST_ROWS, start, mesh, held))
     tree = _chain(round.prefer.row_tokens, data)
-    return [*programs, _forward("references", tree, round.prefer.row_tokens, round.prefer.rows, start, mesh, {})]
+    size = round.prefer.row_tokens, round.prefer.rows
+    return [*programs, _forward("references", tree, *size, start, mesh, {}, forest_logprobs)]
 
 
 def _sampling(

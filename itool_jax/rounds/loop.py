@@ -8,7 +8,7 @@ from itool_jax.rounds import evaluate, prefer, report, score, search, warmup
 from itool_jax.rounds.chain import BASE, WARMUP
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
-from itool_jax.rounds.settings import reward_function, rows_per_step
+from itool_jax.rounds.settings import reward_function, rows_per_step, searches
 
 
 def require_rounds(session: Session) -> None:
@@ -32,7 +32,8 @@ def command(run: RunDirectory) -> None:
     evaluate.evaluate(session, WARMUP)
     for index in range(run.config.rounds):
         score.score(session, index)
-        search.search(session, index)
+        if searches(round_config(session.config, index)):
+            search.search(session, index)
         prefer.prefer(session, index)
         evaluate.evaluate(session, round_name(index))
     report.write(run)

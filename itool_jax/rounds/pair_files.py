@@ -33,14 +33,16 @@ def pair_row(prepared: Prepared, pair: Preference, dialect: Dialect) -> Row:
 def add_references(
     policy: Policy, rows: Sequence[Row], prompts: Mapping[str, tuple[int, ...]], row_tokens: int, batch_rows: int
 ) -> None:
-    """Puts the sides' summed log-probs under `policy` into the rows, as "reference".
+    """Puts the log-probs of the sides' tokens under `policy` into the rows, as "reference".
 
     Those whose tree is longer than `row_tokens` get none: they cannot be trained on either.
     """
     groups = [group for group in _groups(rows, prompts) if len(group.tree()) <= row_tokens]
     known = {group.id: iter(group.pairs) for group in with_reference(policy, groups, row_tokens, batch_rows)}
     for row in rows:
-        row["reference"] = next(known[row["id"]]).reference if row["id"] in known else None
+        reference = next(known[row["id"]]).reference if row["id"] in known else None
+        # nine digits are all that a float32 has
+        row["reference"] = reference and [[float(f"{x:.9g}") for x in side] for side in reference]
 
 
 def pair_line(row: Row) -> str:
@@ -56,11 +58,11 @@ def read_pairs(path: epath.Path, prompts: Mapping[str, tuple[int, ...]]) -> list
 def _groups(rows: Iterable[Row], prompts: Mapping[str, tuple[int, ...]]) -> list[PairGroup]:
     groups: dict[str, list[TokenPreference]] = {}
     for row in rows:
-        reference = tuple(row["reference"]) if row.get("reference") else None
+        reference = tuple(map(tuple, row["reference"])) if row.get("reference") else None
         sides, values = tuple(map(tuple, row["sides"])), row["values"]
         # a pair is one also where the values of its sides are equal
         ranks = (0, 1) if len(sides) == 2 else tuple(sorted(set(values), reverse=True).index(v) for v in values)
         groups.setdefault(row["id"], []).append(
-            TokenPreference(tuple(row["prefix"]), sides, ranks, reference, row["weight"])
+            TokenPreference(tuple(row["prefix"]), sides, ranks, reference, row["weight"], tuple(values))
         )
     return [PairGroup(id, prompts[id], tuple(group)) for id, group in groups.items()]

@@ -7,7 +7,7 @@ from typing import Any
 
 from etils import epath
 
-from itool_jax.config import round_config, round_name
+from itool_jax.config import NOT_OF_PAIRS, round_config, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
@@ -19,12 +19,12 @@ from itool_jax.rounds.pair_files import read_pairs
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
-from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step
+from itool_jax.rounds.settings import fit_config, preference_objective, rows_per_step, searches
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.rounds.user_pairs import read_user_pairs
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import fit
-from itool_jax.training.preference_data import PairGroup, PreferenceRows, fitting_rows, with_reference
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference, fitting_rows, with_reference
 
 
 def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
@@ -39,34 +39,41 @@ def command(run: RunDirectory, round: int | None, pairs: str | None, start: str 
 
 def prefer(session: Session, index: int) -> StageResult:
     """The stage round_NNN/prefer: the policy after training on the round's pairs, and on anchors where they weigh."""
-    name, before = round_name(index), policy_before(index)
-    found = session.current(f"{name}/search")
-    if found is None:
-        raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
-    selected = selection(session, index).digests["selected"]
-    if session.run.stages[f"{name}/search"].inputs["selected"] != selected:
-        raise UserError(f"the pairs of {name} are of an older selection: do `itool-jax search` again first.")
+    name, before, cfg = round_name(index), policy_before(index), round_config(session.config, index)
+    inputs = {
+        "policy": policy_digest(session.trained(before)),
+        "selected": selection(session, index).digests["selected"],
+        "data": session.data_digest,
+    }
+    found = _searched(session, name, inputs["selected"]) if searches(cfg) else None
+    if found:
+        inputs["pairs"] = found.digests["pairs"]
 
     def body(stage: Stage):
         examples = selected_examples(session, index)
-        groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in examples})
-        if round_config(session.config, index).prefer.anchor_weight:
+        groups = read_pairs(found.paths["pairs"], {p.id: p.prompt for p in examples}) if found else truths(examples)
+        if cfg.prefer.anchor_weight:
             groups = anchored(groups, examples)
         policy, counts = train_on_pairs(session, stage, index, session.policy(before), groups)
         session.save(stage.output("checkpoint"), policy)
         return counts
 
-    return session.run.stage(
-        policy_stage(name),
-        inputs={
-            "policy": policy_digest(session.trained(before)),
-            "pairs": found.digests["pairs"],
-            "selected": selected,
-            "data": session.data_digest,
-        },
-        outputs={"checkpoint": f"{name}/checkpoint"},
-        body=body,
-    )
+    return session.run.stage(policy_stage(name), inputs=inputs, outputs={"checkpoint": f"{name}/checkpoint"}, body=body)
+
+
+def _searched(session: Session, name: str, selected: str) -> StageResult:
+    """The search of a round; raises UserError where there is none of what is selected now."""
+    found = session.current(f"{name}/search")
+    if found is None:
+        raise UserError(f"{name} has no pairs yet: do `itool-jax search` first, or bring your own with --pairs=FILE.")
+    if session.run.stages[f"{name}/search"].inputs["selected"] != selected:
+        raise UserError(f"the pairs of {name} are of an older selection: do `itool-jax search` again first.")
+    return found
+
+
+def truths(selected: Sequence[Prepared]) -> list[PairGroup]:
+    """Every selected prompt with its ground-truth answer, for SFT."""
+    return [PairGroup(p.id, p.prompt, (TokenPreference((), (p.answer,), (0,)),)) for p in selected]
 
 
 def anchored(groups: Sequence[PairGroup], selected: Sequence[Prepared]) -> list[PairGroup]:
@@ -77,6 +84,12 @@ def anchored(groups: Sequence[PairGroup], selected: Sequence[Prepared]) -> list[
 
 def prefer_own(session: Session, path: epath.Path, start: str) -> StageResult:
     """The stage own_pairs/prefer: the policy `start` after training on a user's pairs, as the first round would."""
+    loss = round_config(session.config, 0).prefer.loss
+    if loss in NOT_OF_PAIRS:
+        raise UserError(
+            f"{path} holds pairs, but config.round.prefer.loss is {loss!r}, which is not of pairs: name one that is, "
+            "such as 'simpo'."
+        )
     digest = digest_file(path)
 
     def body(stage: Stage):

@@ -44,7 +44,10 @@ def score(session: Session, index: int) -> StageResult:
         if not buffer:
             raise UserError("the buffer is empty: raise config.data.buffer_share or give more training data.")
         complexity = perplexities(session, session.policy(policy_before(index)), buffer, f"Scoring {name}")
-        chosen = select(buffer.columns.calls > 0, complexity, cfg.share, cfg.limit)
+        order = complexity
+        if cfg.by == "random":
+            order = np.random.default_rng([session.config.seed, index]).permutation(len(buffer))
+        chosen = select(buffer.columns.calls > 0, order, cfg.share, cfg.limit)
         table = {
             "id": buffer.columns.ids,
             "perplexity": complexity,
@@ -119,8 +122,8 @@ def rows_of_batch(cfg: ConfigDict, row_tokens: int, divisor: int) -> int:
     return max(cfg.rows * cfg.row_tokens // row_tokens // divisor, 1) * divisor
 
 
-def select(calling: np.ndarray, complexity: np.ndarray, share: float, limit: int) -> list[int]:
-    """Indices of the most complex share of the answers that call tools (`calling`) and of those that do not, apart.
+def select(calling: np.ndarray, order: np.ndarray, share: float, limit: int) -> list[int]:
+    """Indices of the highest share, by `order`, of answers that call tools (`calling`) and of those that do not, apart.
 
     `limit` caps the whole, both kinds in their proportion; ties go to the lower index. At least one of each kind that
     there is, if the share is above 0. In ascending order of index.
@@ -132,5 +135,5 @@ def select(calling: np.ndarray, complexity: np.ndarray, share: float, limit: int
         counts[0] = min(counts[0], max(limit - counts[1], 0))
     chosen: list[int] = []
     for kind, count in zip(kinds, counts, strict=True):
-        chosen += sorted(kind, key=lambda i: (-complexity[i], i))[:count]
+        chosen += sorted(kind, key=lambda i: (-order[i], i))[:count]
     return sorted(chosen)

@@ -9,6 +9,7 @@ from typing import Any
 from itool_jax import files
 from itool_jax.config import round_config, round_name
 from itool_jax.data.prepared import Prepared
+from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy, own_policy
 from itool_jax.parallel import processes
 from itool_jax.progress import note, progress
@@ -19,7 +20,7 @@ from itool_jax.rounds.pair_files import add_references, pair_line, pair_row
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
-from itool_jax.rounds.settings import pair_config, reward_function, sampling_config, search_config
+from itool_jax.rounds.settings import pair_config, reward_function, sampling_config, search_config, searches
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.rounds.trl_pairs import TrlPairs, whole_answers
 from itool_jax.search.fragments import fragment_cuts
@@ -46,6 +47,10 @@ def search(session: Session, index: int) -> StageResult:
     Finished trees are kept as they come, so a killed search loses only those in flight.
     """
     name = round_name(index)
+    if not searches(round_config(session.config, index)):
+        raise UserError(
+            f"{name} searches nothing: its pairs.mode is 'truth', SFT on the ground truth. Do `itool-jax prefer` next."
+        )
     scored = selection(session, index)
     reward = reward_function(round_config(session.config, index).search)
     inputs = {

@@ -14,7 +14,7 @@ from itool_jax.search.search import SamplingConfig
 from itool_jax.search.tree import SearchConfig
 from itool_jax.search.user_reward import load_reward
 from itool_jax.training.fit import FitConfig
-from itool_jax.training.objectives import ObjectiveFn, preference
+from itool_jax.training.objectives import ObjectiveFn, group_policy, imitation, preference
 from itool_jax.training.step import OptimizerConfig
 
 
@@ -71,8 +71,17 @@ def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int =
     return FitConfig(optimizer, checkpoint_every=cfg.checkpoint_every, eval_every=eval_every)
 
 
+def searches(round: ConfigDict) -> bool:
+    """Whether a round grows trees: SFT on the ground truth needs none."""
+    return round.pairs.mode != "truth"
+
+
 def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
     """What the steps of `config.round.prefer` minimise."""
+    if cfg.loss == "sft":
+        return imitation(anchor_weight=cfg.anchor_weight)
+    if cfg.loss == "grpo":
+        return group_policy(clip=cfg.ratio_clip, kl_weight=cfg.kl_weight, anchor_weight=cfg.anchor_weight)
     return preference(
         cfg.loss,
         beta=cfg.beta,

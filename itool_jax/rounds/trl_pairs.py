@@ -34,9 +34,11 @@ Row = dict[str, Any]
 def whole_answers(prepared: Prepared, tree: SearchTree, pair: Preference) -> tuple[Tokens, Tokens] | None:
     """Token ids of an answer through the chosen and of one through the rejected child, end-of-turn token included.
 
-    None where every sample through one of them was cut off at its budget.
+    None where every sample through one of them was cut off at its budget, and of answers that are all right.
     """
     chosen, rejected = pair.children[0], pair.children[-1]
+    if len(pair.sides) == 1:
+        return None
     if pair.source == "ground_truth":
         best = prepared.answer
     else:

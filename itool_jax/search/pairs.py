@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from itool_jax.data.example import Example
 from itool_jax.search.rewards import read_prefix
-from itool_jax.search.tree import Node, SearchTree
+from itool_jax.search.tree import ROOT, Node, SearchTree
 from itool_jax.toolcall import ABSENT, ParsedAnswer
 from itool_jax.toolcall.prefix import open_brackets
 
 Tokens = tuple[int, ...]
-PairMode = Literal["best_worst", "all", "listwise"]
+PairMode = Literal["best_worst", "all", "listwise", "answers", "right", "group"]
 PairWeight = Literal["", "gap"]
 Source = Literal["sampled", "ground_truth"]
 
@@ -24,7 +24,9 @@ class PairConfig:
     """Which forks become preferences.
 
     mode                   best_worst: the best right child against the worst wrong one; all: every right child against
-                           every wrong one; listwise: one ranking of the children, the right ones before the wrong ones
+                           every wrong one; listwise: one ranking of the children, the right ones before the wrong ones;
+                           of whole answers, answers: the best right one against the worst wrong one; right: all right
+                           ones; group: every sample of the root
     min_gap                smallest difference in Q between a right and a wrong side
     per_tree_max           preferences of one tree at most, those with the largest gap; 0 for no limit
     ground_truth_stand_in  where no sampled child is right, the ground truth's fragment is the chosen side
@@ -113,6 +115,9 @@ class PairReader:
 
     def pairs(self, tree: SearchTree) -> list[Preference]:
         """The preferences of all forks, best gap first, at most `per_tree_max`."""
+        if self.cfg.mode in ("answers", "right", "group"):
+            made = self._of_answers(tree)
+            return [made] if made else []
         values = tree.action_values()
         found = [made for node in range(len(tree.nodes)) for made in self._at(tree, node, values)]
         unique = list({(made.prefix, made.sides): made for made in found}.values())
@@ -121,6 +126,27 @@ class PairReader:
         self.removed["duplicate"] += len(found) - len(unique)
         self.removed["over_limit"] += len(unique) - len(kept)
         return kept
+
+    def _of_answers(self, tree: SearchTree) -> Preference | None:
+        """The pair of whole answers, the right ones, or the group of all samples."""
+        leaves = [i for i, node in enumerate(tree.nodes) if node.end is not None]
+        side = lambda leaf: _Side(tree.path(leaf), tree.nodes[leaf].reward, leaf)
+        if self.cfg.mode == "group":
+            samples = sorted((side(i) for i in leaves for _ in range(tree.nodes[i].visits)), key=_best_first)
+            if samples and samples[0].value > samples[-1].value:
+                return self._whole(samples)
+            self.removed["same_reward"] += bool(samples)
+            return None
+        ended = [i for i in leaves if tree.nodes[i].end == "stop"]
+        right = sorted((side(i) for i in ended if tree.nodes[i].right), key=_best_first)
+        wrong = sorted((side(i) for i in ended if not tree.nodes[i].right), key=lambda side: (side.value, side.node))
+        if not right and self.cfg.ground_truth_stand_in:
+            whole = tuple(token for fragment in self._truth.values() for token in fragment)
+            right = [_Side(whole, self.best_reward, -1, "ground_truth")]
+        self.removed["no_right_answer"] += not right and bool(leaves)
+        if right and self.cfg.mode == "right":
+            return self._whole(right)
+        return self._whole([right[0], wrong[0]]) if right and wrong and self._apart(right[0], wrong[0]) else None
 
     def _at(self, tree: SearchTree, node: int, values: Sequence[float]) -> Iterator[Preference]:
         """The preferences at one fork, with what removed others counted."""
@@ -182,16 +208,24 @@ class PairReader:
         return any(slot.error is not None and slot.predicted is not ABSENT for slot in comparison.slots)
 
     def _pair(self, path: Tokens, node: int, best: _Side, worst: _Side) -> Preference | None:
+        if not self._apart(best, worst, path):
+            return None
+        if _begins(best.tokens, worst.tokens) or _begins(worst.tokens, best.tokens):
+            self.removed["empty_remainder"] += 1
+        else:
+            return self._preference(path, node, [best, worst])
+        return None
+
+    def _apart(self, best: _Side, worst: _Side, path: Tokens = ()) -> bool:
+        """Whether two sides differ in value and in what they say; if not, counts why."""
         gap = best.value - worst.value
         if gap < self.cfg.min_gap or (self.cfg.weight == "gap" and gap == 0):
             self.removed["small_gap"] += 1
         elif self._reading((*path, *best.tokens)) == self._reading((*path, *worst.tokens)):
             self.removed["same_reading"] += 1
-        elif _begins(best.tokens, worst.tokens) or _begins(worst.tokens, best.tokens):
-            self.removed["empty_remainder"] += 1
         else:
-            return self._preference(path, node, [best, worst])
-        return None
+            return True
+        return False
 
     def _ranking(self, path: Tokens, node: int, right: list[_Side], wrong: list[_Side]) -> Preference | None:
         """The best right child, the wrong ones below it, and the other right ones that are above all of those.
@@ -221,11 +255,17 @@ class PairReader:
         """What all sides share at their beginning goes to the prefix."""
         columns = zip(*(side.tokens for side in sides), strict=False)
         shared = next(i for i, column in enumerate(columns) if len(set(column)) > 1)
+        made = self._whole(sides)
+        rest = tuple(tokens[shared:] for tokens in made.sides)
+        return replace(made, prefix=(*path, *sides[0].tokens[:shared]), sides=rest, node=node)
+
+    def _whole(self, sides: Sequence[_Side]) -> Preference:
+        """A preference at the root, of the sides as they are."""
         return Preference(
-            prefix=(*path, *sides[0].tokens[:shared]),
-            sides=tuple(side.tokens[shared:] for side in sides),
+            prefix=(),
+            sides=tuple(side.tokens for side in sides),
             values=tuple(side.value for side in sides),
-            node=node,
+            node=ROOT,
             children=tuple(side.node for side in sides),
             source=sides[0].source,
             weight=sides[0].value - sides[-1].value if self.cfg.weight == "gap" else 1.0,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,19 +64,32 @@ def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> t
 
 
 @jax.jit
+def forest_logprobs(policy: Policy, forest: PackedForest) -> Array:
+    """`token_logprobs` of a batch, forward only."""
+    return token_logprobs(policy, forest)
+
+
+@jax.jit
 def score_forest(policy: Policy, forest: PackedForest) -> tuple[Array, Array]:
     """Summed log-probability and length of every completion of a batch, forward only."""
     return completion_sums(token_logprobs(policy, forest), forest)
 
 
 def score_rows(policy: Policy, forest: PackedForest) -> tuple[np.ndarray, np.ndarray]:
-    """`score_forest` of host arrays, on the host again; rows lie over the mesh of the weights, where they divide.
+    """`score_forest` of host arrays, on the host again; of several processes each gives all rows and gets all sums."""
+    return _on_rows(score_forest, policy, forest)
 
-    Of several processes each gives all rows and gets all sums.
-    """
+
+def logprob_rows(policy: Policy, forest: PackedForest) -> np.ndarray:
+    """`forest_logprobs` of host arrays, likewise."""
+    return _on_rows(forest_logprobs, policy, forest)
+
+
+def _on_rows(function: Callable[[Policy, PackedForest], Any], policy: Policy, forest: PackedForest) -> Any:
+    """A function of a batch, whose rows lie over the mesh of the weights where they divide."""
     mesh = getattr(jax.tree.leaves(policy.params)[0].sharding, "mesh", None)
     if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
         forest = shard_rows(forest, mesh)
     with nullcontext() if mesh is None else jax.set_mesh(mesh):
-        sums, lengths = score_forest(policy, forest)
-    return fetched(sums), fetched(lengths)
+        found = function(policy, forest)
+    return jax.tree.map(fetched, found)

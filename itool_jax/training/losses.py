@@ -1,4 +1,4 @@
-"""Preference losses: pure functions of summed log-probabilities and lengths, one value per pair or list.
+"""Losses of pairs, rankings and groups: pure functions of log-probabilities, one value each.
 
 `chosen` and `rejected` are log pi(y|x) summed over the tokens of the completion, [...]; lengths count those tokens;
 `reference_*` are the same sums under the reference policy, the policy at the start of the round.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 Sums = Float[Array, "*pairs"]
 Sides = Float[Array, "*lists sides"]
+Tokens = Float[Array, "*tokens"]
 
 
 def simpo(
@@ -112,6 +113,47 @@ def list_mle(
 def negative_log_likelihood(chosen: Sums, chosen_length: Sums) -> Sums:
     """-(1/|y|) log pi(y|x): the SFT term on the preferred side, per token."""
     return -chosen / jnp.maximum(chosen_length, 1)
+
+
+def advantages(rewards: Sides, real: Bool[Array, "*lists sides"]) -> Sides:
+    """(r_i - mean(r)) / std(r) over each group's samples, those that are `real`; 0 for others and where all are equal.
+
+    GRPO, Shao et al. 2024 (arXiv 2402.03300), section 4.1.2. std is that of a sample, over G - 1, as in TRL.
+    """
+    count = jnp.sum(real, axis=-1, keepdims=True)
+    apart = jnp.where(real, rewards - jnp.sum(rewards, axis=-1, where=real, keepdims=True) / jnp.maximum(count, 1), 0.0)
+    variance = jnp.sum(jnp.square(apart), axis=-1, keepdims=True) / jnp.maximum(count - 1, 1)
+    differ = variance > 1e-12
+    return jnp.where(differ, apart / jnp.sqrt(jnp.where(differ, variance, 1.0)), 0.0)
+
+
+def clipped_gain(logprobs: Tokens, sampled: Tokens, sign: float, *, clip: float) -> Tokens:
+    """min(r A, clip(r, 1 - e, 1 + e) A) of every token for an advantage A of 1 or -1; r = pi / pi_sampled.
+
+    It grows with |A| in proportion, so that for any A it is |A| times this. GRPO, arXiv 2402.03300, eq. 3.
+    """
+    ratio = jnp.exp(logprobs - sampled)
+    return jnp.minimum(ratio * sign, jnp.clip(ratio, 1 - clip, 1 + clip) * sign)
+
+
+def divergence(logprobs: Tokens, reference: Tokens) -> Tokens:
+    """ref / pi - log(ref / pi) - 1 of every token: an unbiased estimate of KL(pi || ref) that is never negative.
+
+    GRPO, arXiv 2402.03300, eq. 4; the estimator is Schulman's k3.
+    """
+    return jnp.expm1(reference - logprobs) - (reference - logprobs)
+
+
+def grpo(
+    gains: Sides, divergences: Sides, lengths: Sides, real: Bool[Array, "*lists sides"], *, kl_weight: float
+) -> Float[Array, "*lists"]:
+    """-1/G sum_i 1/|o_i| sum_t { min[r_it A_i, clip(r_it, 1 - e, 1 + e) A_i] - beta KL_it }; beta is `kl_weight`.
+
+    gains and divergences are `clipped_gain` and `divergence` summed over the tokens of each sample; the sum over i is
+    over the samples of a group that are `real`. GRPO, Shao et al. 2024 (arXiv 2402.03300), eq. 3.
+    """
+    each = (gains - kl_weight * divergences) / lengths
+    return -jnp.sum(each, axis=-1, where=real) / jnp.maximum(jnp.sum(real, axis=-1), 1)
 
 
 def _logistic(margin: Sums, label_smoothing: float) -> Sums:

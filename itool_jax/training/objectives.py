@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -44,14 +45,18 @@ class PreferenceBatch(NamedTuple):
 
     sides      int32 [B, Q, M]  completions of the row, best first: (chosen, rejected) of a pair, or more of a list
     ranks      int32 [B, Q, M]  0 for the best; sides of one rank are not compared with each other; -1 is padding
+    values     float32 [B, Q, M]  Q or rewards of the sides
     weight     float32 [B, Q]   what a preference counts; 0 is padding
-    reference  float32 [B, C]   summed log-probs of the completions under the reference policy
+    reference  float32 [B, S]   log-probs of the sides' tokens under the reference policy; 0 elsewhere
     anchor     float32 [B, C]   1 where a completion is a ground-truth answer that is trained on beside them
+
+    The forest's `weight` says how many sides a token belongs to.
     """
 
     forest: PackedForest
     sides: Any
     ranks: Any
+    values: Any
     weight: Any
     reference: Any
     anchor: Any
@@ -75,7 +80,8 @@ def preference(
 
     def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
         sums_BC, lengths_BC = completion_sums(token_logprobs(policy, batch.forest), batch.forest)
-        sides = _Sides.of(batch, sums_BC, lengths_BC)
+        references_BC, _ = completion_sums(batch.reference, batch.forest)
+        sides = _Sides.of(batch, sums_BC, lengths_BC, references_BC)
         chosen, rejected = sides.ends()
         each, margin = _loss_and_margin(loss, sides, beta, gamma, label_smoothing)
         if sft_weight:
@@ -86,8 +92,7 @@ def preference(
         def mean(value_BQ) -> Mean:
             return Mean(jnp.sum(jnp.where(real, value_BQ * batch.weight, 0.0)), preferences)
 
-        anchor_loss = -jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0))
-        anchor_tokens = jnp.sum(jnp.where(batch.anchor > 0, lengths_BC, 0.0))
+        anchor_loss, anchor_tokens = _anchors(batch, sums_BC, lengths_BC)
         metrics = {
             "pair_loss": mean(each),
             "accuracy": mean((margin > 0).astype(jnp.float32)),
@@ -101,6 +106,64 @@ def preference(
         total = metrics["pair_loss"].total + anchor_weight * anchor_loss
         weight = preferences + anchor_weight * jnp.sum(batch.anchor)
         return Objective(total, weight, _tokens(batch.forest), metrics)
+
+    return objective
+
+
+def imitation(*, anchor_weight: float = 0.0) -> ObjectiveFn:
+    """SFT on all sides of the preferences, which are right answers: -log pi averaged over their tokens.
+
+    An anchor's tokens count `anchor_weight` each.
+    """
+
+    def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
+        logprobs_BS, forest = token_logprobs(policy, batch.forest), batch.forest
+        total, tokens = -jnp.sum(logprobs_BS * forest.weight), jnp.sum(forest.weight)
+        drift = jnp.sum((logprobs_BS - batch.reference) * forest.weight)
+        anchor_loss, anchor_tokens = _anchors(batch, *completion_sums(logprobs_BS, forest))
+        metrics = {
+            "chosen_logprob": Mean(-total, tokens),
+            "chosen_drift": Mean(drift, jnp.sum(jnp.where(batch.weight[..., None] > 0, batch.ranks >= 0, False))),
+            "anchor_logprob": Mean(-anchor_loss, anchor_tokens),
+        }
+        total, weight = total + anchor_weight * anchor_loss, tokens + anchor_weight * anchor_tokens
+        return Objective(total, weight, _tokens(forest), metrics)
+
+    return objective
+
+
+def group_policy(*, clip: float, kl_weight: float = 0.0, anchor_weight: float = 0.0) -> ObjectiveFn:
+    """GRPO: `losses.grpo` of groups, whose sides are all samples of a prompt and whose values are their rewards.
+
+    The policy that sampled them and the one that the KL is to are the same: the policy at the start of the round.
+    Anchors count as in `preference`.
+    """
+
+    def objective(policy: Policy, batch: PreferenceBatch) -> Objective:
+        forest, of_sides = batch.forest, batch.forest.weight > 0
+        logprobs_BS = token_logprobs(policy, forest)
+        now, before = (jnp.where(of_sides, values, 0.0) for values in (logprobs_BS, batch.reference))
+        rising_BS, falling_BS = (losses.clipped_gain(now, before, sign, clip=clip) for sign in (1.0, -1.0))
+        divergence_BS = losses.divergence(now, before)
+        over = lambda values_BS: completion_sums(values_BS, forest)
+        sums_BC, lengths_BC = over(logprobs_BS)
+        pick = lambda values_BC, otherwise=0.0: _pick(batch, values_BC, otherwise)
+        advantage, real = losses.advantages(batch.values, batch.ranks >= 0), batch.ranks >= 0
+        gains = jnp.abs(advantage) * jnp.where(advantage > 0, pick(over(rising_BS)[0]), pick(over(falling_BS)[0]))
+        lengths = pick(lengths_BC, 1.0)
+        each = losses.grpo(gains, pick(over(divergence_BS)[0]), lengths, real, kl_weight=kl_weight)
+
+        groups, tokens = jnp.sum(batch.weight), jnp.sum(forest.weight)
+        outside_BS = jnp.abs(jnp.exp(now - before) - 1) > clip
+        anchor_loss, anchor_tokens = _anchors(batch, sums_BC, lengths_BC)
+        metrics = {
+            "group_loss": Mean(jnp.sum(each * batch.weight), groups),
+            "kl": Mean(jnp.sum(divergence_BS * forest.weight), tokens),
+            "out_of_clip": Mean(jnp.sum(outside_BS * forest.weight), tokens),
+            "anchor_logprob": Mean(-anchor_loss, anchor_tokens),
+        }
+        total = metrics["group_loss"].total + anchor_weight * anchor_loss
+        return Objective(total, groups + anchor_weight * jnp.sum(batch.anchor), _tokens(forest), metrics)
 
     return objective
 
@@ -126,12 +189,9 @@ class _Sides(NamedTuple):
     ranks: Array
 
     @staticmethod
-    def of(batch: PreferenceBatch, sums_BC: Array, lengths_BC: Array) -> _Sides:
-        def pick(values_BC, otherwise=0.0):
-            picked_BQM = jnp.take_along_axis(values_BC[:, None], batch.sides, axis=2)
-            return jnp.where(batch.ranks >= 0, picked_BQM, otherwise)
-
-        return _Sides(pick(sums_BC), pick(lengths_BC, 1.0), pick(batch.reference), batch.ranks)
+    def of(batch: PreferenceBatch, sums_BC: Array, lengths_BC: Array, references_BC: Array) -> _Sides:
+        pick = functools.partial(_pick, batch)
+        return _Sides(pick(sums_BC), pick(lengths_BC, 1.0), pick(references_BC), batch.ranks)
 
     def ends(self) -> tuple[_Side, _Side]:
         """The best and the worst."""
@@ -169,6 +229,17 @@ def _loss_and_margin(
             of_mean_drifts = beta * (chosen.drift / chosen.length - rejected.drift / rejected.length)
             return losses.ipo_averaged(*sums, *references, *lengths, beta=beta), of_mean_drifts
     raise ValueError(f"unknown preference loss {loss!r}: expected the name of one in itool_jax.training.losses")
+
+
+def _pick(batch: PreferenceBatch, values_BC: Array, otherwise: float = 0.0) -> Float[Array, "B Q M"]:
+    """Values of completions, by the sides that they are; `otherwise` where there is none."""
+    picked_BQM = jnp.take_along_axis(values_BC[:, None], batch.sides, axis=2)
+    return jnp.where(batch.ranks >= 0, picked_BQM, otherwise)
+
+
+def _anchors(batch: PreferenceBatch, sums_BC: Array, lengths_BC: Array) -> tuple[Array, Array]:
+    """-log pi of all anchors, summed, and their tokens."""
+    return -jnp.sum(jnp.where(batch.anchor > 0, sums_BC, 0.0)), jnp.sum(jnp.where(batch.anchor > 0, lengths_BC, 0.0))
 
 
 def _tokens(forest: PackedForest) -> Int[Array, ""]:

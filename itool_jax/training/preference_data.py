@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from itool_jax.forest import TokenTree, batches, branch, build_row, capacity_for, pack
+from itool_jax.forest import TokenTree, batches, branch, build_row, capacity_for, completion_places, pack
 from itool_jax.models.policy import Policy
-from itool_jax.training.logprobs import score_rows
+from itool_jax.training.logprobs import logprob_rows
 from itool_jax.training.objectives import PreferenceBatch
 
 
@@ -18,15 +18,17 @@ class TokenPreference:
     """`sides` continue the group's prompt and `prefix`, best first; all are token ids.
 
     ranks      of the sides: 0 for the best, the same for sides that are not compared with each other
-    reference  summed log-probs of the sides under the reference policy; None until they are known
+    reference  log-probs of the sides' tokens under the reference policy; None until they are known
     weight     what it counts in the loss
+    values     of the sides, Q or rewards; () where nobody has valued them
     """
 
     prefix: tuple[int, ...]
     sides: tuple[tuple[int, ...], ...]
     ranks: tuple[int, ...] = (0, 1)
-    reference: tuple[float, ...] | None = None
+    reference: tuple[tuple[float, ...], ...] | None = None
     weight: float = 1.0
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,13 @@ def with_reference(policy: Policy, groups: Sequence[PairGroup], row_tokens: int,
     """The groups with their log-probs under `policy`, the policy at the start of the round."""
     known = list(groups)
     for forest, placements in batches([group.tree() for group in groups], row_tokens, rows):
-        sums, _ = score_rows(policy, forest)
+        logprobs = logprob_rows(policy, forest)
         for g, row, first in placements:
             pairs = []
             for pair in groups[g].pairs:
                 stop = first + len(pair.sides)
-                pairs.append(replace(pair, reference=tuple(sums[row, first:stop].tolist())))
+                places = [completion_places(forest.node[row], forest.select[row], c) for c in range(first, stop)]
+                pairs.append(replace(pair, reference=tuple(tuple(logprobs[row, at].tolist()) for at in places)))
                 first = stop
             known[g] = replace(groups[g], pairs=tuple(pairs))
     return known
@@ -88,6 +91,7 @@ class PreferenceRows:
         self._rows = pack([len(tree) for tree in self._trees], row_tokens)
         self._capacity = capacity_for(self._trees, self._rows, row_tokens)
         self._most_sides = max((len(pair.sides) for group in groups for pair in group.pairs), default=2)
+        self._most_pairs = max((sum(len(groups[t].pairs) for t in row) for row in self._rows), default=0) or 1
         if any(pair.reference is None for group in groups for pair in group.pairs):
             raise ValueError("pairs without reference log-probs: pass them through with_reference first")
 
@@ -103,20 +107,25 @@ class PreferenceRows:
         return self._build(())
 
     def _build(self, trees: Sequence[int]) -> PreferenceBatch:
-        C, M = self._capacity.completions, self._most_sides
-        sides, ranks = np.zeros((max(1, C // 2), M), np.int32), np.full((max(1, C // 2), M), -1, np.int32)
+        forest = build_row([self._trees[t] for t in trees], self._capacity)
+        sides = np.zeros((self._most_pairs, self._most_sides), np.int32)
+        ranks, values = np.full_like(sides, -1), np.zeros(sides.shape, np.float32)
         weight = np.zeros(len(sides), np.float32)
-        reference, anchor = np.zeros(C, np.float32), np.zeros(C, np.float32)
+        counts, reference = np.zeros_like(forest.weight), np.zeros_like(forest.weight)
+        anchor = np.zeros(self._capacity.completions, np.float32)
         completion = count = 0
         for group in (self._groups[t] for t in trees):
             for pair in group.pairs:
-                stop = completion + len(pair.sides)
-                sides[count, : len(pair.sides)] = range(completion, stop)
-                ranks[count, : len(pair.sides)], weight[count] = pair.ranks, pair.weight
-                reference[completion:stop] = pair.reference
-                completion, count = stop, count + 1
+                own = count, slice(len(pair.sides))
+                sides[own] = range(completion, completion + len(pair.sides))
+                ranks[own], values[own], weight[count] = pair.ranks, pair.values or 0.0, pair.weight
+                for logprobs in pair.reference or ():
+                    places = completion_places(forest.node, forest.select, completion)
+                    counts[places] += 1.0
+                    reference[places] = logprobs
+                    completion += 1
+                count += 1
             if group.anchor:
                 anchor[completion] = 1.0
                 completion += 1
-        forest = build_row([self._trees[t] for t in trees], self._capacity)
-        return PreferenceBatch(forest, sides, ranks, weight, reference, anchor)
+        return PreferenceBatch(forest._replace(weight=counts), sides, ranks, values, weight, reference, anchor)
