@@ -206,6 +206,7 @@ def test_saved_activations_follow_the_rematerialisation():
 
 def test_the_estimate_knows_how_rows_are_read():
     tokens = 2048
+    PRESETS["nano"] = replace(CFG, context=tokens)
     scores = B // 4 * CFG.heads // 2 * tokens**2 * 4
 
     def attention(how, there="blockwise"):
