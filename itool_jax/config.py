@@ -27,6 +27,7 @@ CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "model.param_dtype": ("float32", "bfloat16"),
     "model.remat": ("", "none", "dots", "full"),
+    "model.attention": ("", "dense", "blockwise"),
     "model.quantize": ("", "int8", "nf4"),
     "model.lora_targets": LINEAR,
     "data.source": (
@@ -142,6 +143,8 @@ def _model() -> ConfigDict:
             # update of less than 2^-9 of a weight, which is most at small learning rates, changes nothing
             "freeze_embeddings": False,  # train all but the embedding, and so not the head of a tied model, which is it
             "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's, or full
+            "attention": "",  # how training and scoring read rows: dense, with an array of all scores; blockwise; "" is
+            # the TPU's kernel on TPUs and blockwise elsewhere. Results are the same up to rounding
             "lora_rank": 0,  # rank of the adapters; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
             "lora_rslora": False,  # scale them by lora_alpha / sqrt(lora_rank) instead, so that high ranks learn

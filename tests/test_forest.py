@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from itool_jax.forest import Capacity, TokenTree, batches, branch, build_batch, build_row, capacity_for, chain, pack
 from itool_jax.models.config import DecoderConfig
+from itool_jax.models.forest_attention import AncestorMask
 from itool_jax.models.policy import init_policy
-from itool_jax.training.logprobs import ancestor_mask, completion_sums, score_forest, token_logprobs
+from itool_jax.training.logprobs import completion_sums, score_forest, token_logprobs
 from itool_jax.training.objectives import sft
 
 CFG = DecoderConfig(vocab_size=53, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64)
@@ -117,7 +118,7 @@ def test_a_row_is_laid_out_as_the_paths_say(trees_of_paths):
     trees = [branch(paths) for paths in trees_of_paths]
     used = sum(map(len, trees))
     row = build_row(trees, Capacity(224, segments=60, completions=18))
-    visible = np.asarray(ancestor_mask(jnp.asarray(row.end[None])))[0]
+    visible = np.asarray(AncestorMask(jnp.asarray(row.end[None])).dense())[0]
     at = 0
     for tree in trees:
         columns = []  # by segment, the columns from the root to its end

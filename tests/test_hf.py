@@ -15,11 +15,11 @@ from safetensors.numpy import load_file, save_file
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.forest_attention import causal
 from itool_jax.models.hf import save_hf
 from itool_jax.models.loading import load
 from itool_jax.models.policy import add_adapters, init_policy, merge_adapters
 from itool_jax.parallel.mesh import make_mesh, shardings
-from itool_jax.training.logprobs import ancestor_mask
 from tests.worlds import dialect
 
 CFG = DecoderConfig(vocab_size=400, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64, context=64, tied=False)
@@ -28,7 +28,7 @@ CFG = DecoderConfig(vocab_size=400, dim=32, layers=2, heads=4, kv_heads=2, head_
 def logits(policy, tokens_BS):
     B, S = tokens_BS.shape
     positions = jnp.broadcast_to(jnp.arange(S), (B, S))
-    hidden, _ = policy.hidden(tokens_BS, positions, ancestor_mask(jnp.full((B, S), S)))
+    hidden, _ = policy.hidden(tokens_BS, positions, causal(B, S))
     return np.asarray(policy.logits(hidden))
 
 

@@ -13,7 +13,7 @@ import pytest
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder, KVCache, Past, Unrolled, columns_apart, empty_cache, layers_apart
-from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters, with_remat
+from itool_jax.models.policy import Policy, add_adapters, count_parameters, init_policy, merge_adapters, run_as
 from itool_jax.models.presets import preset
 from itool_jax.models.weights import HUGGING_FACE, import_params
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -174,7 +174,7 @@ def test_rematerialisation_changes_no_gradient(policy, remat):
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
-        gradient(with_remat(policy, remat)),
+        gradient(run_as(policy, remat=remat)),
         gradient(policy),
     )
 

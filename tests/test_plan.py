@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import io
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import jax
@@ -17,6 +18,7 @@ from itool_jax.config import default_config
 from itool_jax.config_loading import flatten, load_config
 from itool_jax.errors import UserError
 from itool_jax.models.config import LoraConfig
+from itool_jax.models.forest_attention import attend_forest, causal
 from itool_jax.models.policy import add_adapters, init_policy
 from itool_jax.models.presets import PRESETS
 from itool_jax.parallel.mesh import AXES, make_mesh, shard
@@ -40,6 +42,7 @@ CFG = replace(PRESETS["nano"], layers=3)
 TOKENS, HEAD = B * S, CFG.dim * CFG.vocab_size
 LINEAR = CFG.layers * CFG.dim * (CFG.head_dim * (2 * CFG.heads + 2 * CFG.kv_heads) + 3 * CFG.ffn)
 SQUARE = 2 * 2 * CFG.layers * B * S * S * CFG.heads * CFG.head_dim  # scores and mixtures of one forward
+STEP = SQUARE * 7 // 2  # with a backward pass: scores again, and the gradients by weights, values, queries and keys
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +89,7 @@ def test_a_forward_multiplies_each_token_with_each_weight_once():
 
 def test_a_step_is_three_forwards_and_one_more_of_what_is_computed_again():
     """Logits are computed again in any case; a layer's last product is not, since nothing in the layer needs it."""
-    linear, attention = A * 2 * TOKENS * (3 * LINEAR + 4 * HEAD), A * 3 * SQUARE
+    linear, attention = A * 2 * TOKENS * (3 * LINEAR + 4 * HEAD), A * STEP
     assert flops_of(small_config(), "sft", "SFT step") == Flops(linear, attention)
     again = A * 2 * TOKENS * (LINEAR - CFG.layers * CFG.ffn * CFG.dim)
     assert flops_of(small_config(remat="full"), "sft", "SFT step") == Flops(linear + again, attention + A * SQUARE)
@@ -108,7 +111,24 @@ def test_frozen_weights_have_no_gradient_to_multiply_for():
     inputs = 3 * CFG.dim + CFG.heads * CFG.head_dim + 2 * CFG.dim + CFG.ffn
     adapters = CFG.layers * rank * (inputs + outputs)
     found = flops_of(small_config(lora_rank=rank), "sft", "SFT step")
-    assert found == Flops(A * 2 * TOKENS * (2 * LINEAR + 3 * HEAD + 3 * adapters), A * 3 * SQUARE)
+    assert found == Flops(A * 2 * TOKENS * (2 * LINEAR + 3 * HEAD + 3 * adapters), A * STEP)
+
+
+def attention_flops(how, mesh=None):
+    """Of rows of 1,200 tokens, in three blocks of 512: forward alone, and with a backward pass."""
+    q, k = (jax.ShapeDtypeStruct((4, 1200, heads, 64), "bfloat16") for heads in (8, 4))
+    forward = lambda q, k, v: attend_forest(q, k, v, causal(4, 1200), how).sum()
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
+        return [matmul_flops(jax.make_jaxpr(f)(q, k, k)) for f in (forward, jax.grad(forward, (0, 1, 2)))]
+
+
+def test_attention_counts_blocks_on_and_below_the_diagonal():
+    """The kernel has blocks of 512, 384 being no more and 3 of 400 no multiple of 128; its gradient has two parts."""
+    product = lambda size: 2 * 4 * 8 * 64 * 6 * size**2
+    assert attention_flops("blockwise") == [Flops(0, 2 * product(400)), Flops(0, 7 * product(400))]
+    assert attention_flops("tpu") == [Flops(0, 2 * product(512)), Flops(0, 9 * product(512))]
+    for how in ("blockwise", "tpu"):
+        assert attention_flops(how, make_mesh(2, 2, 2)) == attention_flops(how)
 
 
 def test_a_decoded_token_reads_the_whole_arena_and_the_round():
@@ -178,8 +198,8 @@ def test_the_abstract_sampler_is_the_real_one():
 
 
 def test_saved_activations_follow_the_rematerialisation():
-    def saved(remat):
-        config = small_config(remat=remat)
+    def saved(remat, attention="dense"):
+        config = small_config(remat=remat, attention=attention)
         target, made = programs_of(config, ("sft",))
         jaxpr, reads = live(made["SFT step"].trace().jaxpr)
         return estimate(made["SFT step"], target, jaxpr, reads).kept["saved activations"]
@@ -189,7 +209,25 @@ def test_saved_activations_follow_the_rematerialisation():
     assert stream <= full < 1.1 * stream  # beside it, the log-probs of the chunks
     products = stream * (2 * CFG.heads + 2 * CFG.kv_heads) * CFG.head_dim // CFG.dim // 2
     assert dots > full + products
-    assert none > dots + CFG.layers * (B // 4) * CFG.heads // 2 * S * S * 4
+    scores = CFG.layers * (B // 4) * CFG.heads // 2 * S * S * 4
+    assert none > dots + scores
+    assert none - 2 * scores < saved("none", "blockwise") < none - scores
+
+
+def test_the_estimate_knows_how_rows_are_read():
+    tokens = 2048
+    PRESETS["nano"] = replace(CFG, context=tokens)
+    scores = B // 4 * CFG.heads // 2 * tokens**2 * 4
+
+    def attention(how, there="blockwise"):
+        config = small_config(attention=how)
+        config.warmup.row_tokens = tokens
+        target = replace(devices_target(config.mesh, 8, 16.0), attention=there)
+        (step,) = make_plan(config, target, only=("sft",)).stages["sft"]
+        return step.estimate.working["attention"]
+
+    assert attention("dense") > 2 * scores > 4 * attention("") > 4 * attention("", "tpu")
+    assert attention("dense", "tpu") == attention("dense")
 
 
 @pytest.mark.parametrize(
@@ -308,7 +346,7 @@ def test_the_method_changes_only_where_nothing_else_will_do():
     advice = advised(config, 1, 1.0)
     assert advice.fits and advice.devices == 1
     assert advice.changes_method == {"round.search.self_eval_weight": 0.0, "model.dtype": "bfloat16"}
-    assert advice.keeps_results["round.prefer.rows"] == 1 and advice.keeps_results["round.search.trees"] == 2
+    assert advice.keeps_results["round.prefer.rows"] == 2 and advice.keeps_results["round.search.trees"] == 2
 
 
 def test_a_rounds_own_keys_are_those_that_are_advised():

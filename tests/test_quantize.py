@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.generate import continuations
-from itool_jax.models.policy import add_adapters, init_policy, merge_adapters, with_remat
+from itool_jax.models.policy import add_adapters, init_policy, merge_adapters, run_as
 from itool_jax.models.quantize import KINDS, dense, product, quantize_kernel, quantize_params
 from itool_jax.parallel.mesh import make_mesh, shard
 from itool_jax.training.checkpoints import load_policy, save_policy
@@ -84,7 +84,7 @@ def test_bytes_are_those_of_the_codes_and_scales(policy):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("remat", ["none", "full"])
 def test_forward_and_gradient_are_those_of_the_dense_policy(policy, kind, remat):
-    small, plain = (with_remat(p, remat) for p in quantized(policy, kind))
+    small, plain = (run_as(p, remat=remat) for p in quantized(policy, kind))
     tokens = tokens_of(2, 17)
     logits, expected = causal_logits(small, tokens), causal_logits(plain, tokens)
     np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())

@@ -15,6 +15,7 @@ from etils import epath
 from itool_jax.errors import UserError
 from itool_jax.forest import branch, build_batch, capacity_for
 from itool_jax.models.config import DecoderConfig
+from itool_jax.models.forest_attention import causal
 from itool_jax.models.hf import save_hf
 from itool_jax.models.policy import init_policy
 from itool_jax.parallel.mesh import make_mesh
@@ -22,7 +23,7 @@ from itool_jax.sampling import arena, cohort
 from itool_jax.sampling.columns import TreeColumns
 from itool_jax.sampling.prompts import Sampler
 from itool_jax.sampling.sampler import Request, Sample, SamplerConfig, TreeSampler
-from itool_jax.training.logprobs import ancestor_mask, token_logprobs
+from itool_jax.training.logprobs import token_logprobs
 
 CFG = DecoderConfig(vocab_size=61, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64, context=128)
 STOP = 7
@@ -101,7 +102,7 @@ def test_logprobs_are_those_of_the_training_forward(policy):
 @jax.jit
 def logits_after(policy, tokens, length):
     S = len(tokens)
-    hidden, _ = policy.hidden(tokens[None], jnp.arange(S)[None], ancestor_mask(jnp.full((1, S), S)))
+    hidden, _ = policy.hidden(tokens[None], jnp.arange(S)[None], causal(1, S))
     return policy.logits(hidden[0, length - 1])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from itool_jax.errors import UserError
 from itool_jax.models.rope import RopeScaling
 
+HOW_RUN = ("dtype", "remat", "attention")  # of a config: how a model is run, and not which it is
 LINEAR: tuple[str, ...] = ("q", "k", "v", "o", "gate", "up", "down")  # the linear layers, which adapters can go on
 
 
@@ -21,6 +22,8 @@ class DecoderConfig:
     qkv_bias      queries, keys and values have biases (Qwen2)
     qk_norm       queries and keys are normalised head by head before they are rotated (Qwen3)
     remat         what the backward pass computes again: "none", "dots" (all but matmul results) or "full" (layers)
+    attention     how rows of forests are read: "dense" with an array of all scores, "blockwise", "tpu" (its kernel,
+                  models/forest_kernel.py), or "" for the kernel on TPUs and blockwise elsewhere
     """
 
     vocab_size: int
@@ -39,6 +42,7 @@ class DecoderConfig:
     qk_norm: bool = False
     dtype: str = "float32"
     remat: str = "none"
+    attention: str = ""
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
@@ -82,14 +86,11 @@ class LoraConfig:
 
 
 def require_same_model(found: DecoderConfig, expected: DecoderConfig, source: str) -> None:
-    """Raises UserError that lists what differs between the model in `source` and the expected one.
-
-    dtype and remat are a matter of how a model is run, not of which it is.
-    """
+    """Raises UserError that lists what differs between the model in `source` and the expected one."""
     differ = [
         f"{field.name} is {getattr(found, field.name)}, expected {getattr(expected, field.name)}"
         for field in fields(DecoderConfig)
-        if field.name not in ("dtype", "remat") and getattr(found, field.name) != getattr(expected, field.name)
+        if field.name not in HOW_RUN and getattr(found, field.name) != getattr(expected, field.name)
     ]
     if differ:
         raise UserError(

@@ -2,9 +2,10 @@
 
 Switches of its config make it Qwen2's (biases on queries, keys and values) or Qwen3's (normalised queries and keys).
 
-A forward takes any attention mask, so the same code reads packed forests, prefills prompts and decodes the branches of
-a tree. The KV cache is an argument and a result; it rides in the carry of the layer scan, so that a step updates it in
-place. Columns that a call only reads may stand apart from it, in an arena.
+A forward takes any attention mask, so the same code prefills prompts and decodes the branches of a tree; whole rows of
+packed forests are read without an array of the mask or of the scores. The KV cache is an argument and a result; it
+rides in the carry of the layer scan, so that a step updates it in place. Columns that a call only reads may stand apart
+from it, in an arena.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.forest_attention import AncestorMask, attend_forest
 from itool_jax.models.quantize import product
 from itool_jax.models.rope import rotate, rotations
 from itool_jax.parallel.mesh import rows_apart
@@ -179,7 +181,7 @@ class Layer(nn.Module):
     lora: LoraConfig | None
 
     @nn.compact
-    def __call__(self, carry, layer, rope, mask_BSC, at, past):
+    def __call__(self, carry, layer, rope, mask, at, past):
         x_BSD, cache = carry
         x_BSD, cfg = rows_apart(x_BSD), self.cfg
 
@@ -199,12 +201,13 @@ class Layer(nn.Module):
         q_BSNH = rotate(normed("q", heads("q", cfg.heads)), *scaled)
         k_BSKH = rotate(normed("k", heads("k", cfg.kv_heads)), *rope)
         v_BSKH = heads("v", cfg.kv_heads)
-        if cache is None:
-            sources = [LayerPast(k_BSKH.transpose(0, 2, 3, 1), v_BSKH.swapaxes(1, 2))]
+        if isinstance(mask, AncestorMask):
+            mixed_BSNH = attend_forest(q_BSNH, k_BSKH, v_BSKH, mask, cfg.attention)
+        elif cache is None:
+            mixed_BSNH = attend(q_BSNH, [LayerPast(k_BSKH.transpose(0, 2, 3, 1), v_BSKH.swapaxes(1, 2))], mask)
         else:
             cache = _write(cache, layer, at, k_BSKH, v_BSKH)
-            sources = _sources(cache, past, layer, mask_BSC.shape[-1])
-        mixed_BSNH = attend(q_BSNH, sources, mask_BSC)
+            mixed_BSNH = attend(q_BSNH, _sources(cache, past, layer, mask.shape[-1]), mask)
         x_BSD = x_BSD + linear("o", cfg.dim, contract=2, gain=into_residual)(mixed_BSNH)
         h_BSD = RMSNorm(cfg.norm_eps, name="ffn_norm")(x_BSD)
         gated_BSF = nn.silu(linear("gate", cfg.ffn)(h_BSD)) * linear("up", cfg.ffn)(h_BSD)
@@ -254,18 +257,21 @@ class Decoder(nn.Module):
         self,
         tokens_BS: Int[Array, "B S"],
         positions_BS: Int[Array, "B S"],
-        mask_BSC: Bool[Array, "B S C"],
+        mask: Bool[Array, "B S C"] | AncestorMask,
         cache: KVCache | tuple[KVCache, ...] | None = None,
         at: Any = 0,
         past: Past | Unrolled | None = None,
     ) -> tuple[Float[Array, "B S D"], Any]:
         """Final hidden states and the cache with this call's keys and values written at columns at .. at + S.
 
-        Queries see, under the mask, the columns of the past and after them those of the cache as it is after the write:
-        all of these where there is a past, else the first C. The cache is a tuple over layers where the past is
-        `Unrolled`.
+        Without a cache the mask may be that of a forest, which then need not exist as an array. With one queries see,
+        under the mask, the columns of the past and after them those of the cache as it is after the write: all of these
+        where there is a past, else the first C. The cache is a tuple over layers where the past is `Unrolled`.
         """
         cfg = self.cfg
+        if isinstance(mask, AncestorMask):
+            assert cache is None, "columns of a cache are seen under an array of bits"
+            mask = mask.dense() if cfg.attention == "dense" else mask
         rope = rotations(positions_BS, cfg.head_dim, cfg.rope_theta, cfg.rope_scaling)
         x_BSD = self.embedding[tokens_BS].astype(cfg.dtype)
         if isinstance(past, Unrolled):
@@ -273,11 +279,11 @@ class Decoder(nn.Module):
             written = []
             for variables, own, layer_past in zip(past.variables, cache, past.past, strict=True):
                 layer = Layer(cfg, self.lora, parent=None)
-                (x_BSD, own), _ = layer.apply(variables, (x_BSD, own), None, rope, mask_BSC, at, layer_past)  # pyright: ignore
+                (x_BSD, own), _ = layer.apply(variables, (x_BSD, own), None, rope, mask, at, layer_past)  # pyright: ignore
                 written.append(own)
             return self.final_norm(rows_apart(x_BSD)), tuple(written)
         layers = jnp.arange(cfg.layers, dtype=jnp.int32)
-        (x_BSD, cache), _ = self.layers((x_BSD, cache), layers, rope, mask_BSC, at, past)
+        (x_BSD, cache), _ = self.layers((x_BSD, cache), layers, rope, mask, at, past)
         return self.final_norm(rows_apart(x_BSD)), cache
 
     def logits(self, hidden: Float[Array, "*B D"]) -> Float[Array, "*B V"]:

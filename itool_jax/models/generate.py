@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
 
+from itool_jax.models.forest_attention import causal
 from itool_jax.models.policy import Policy
+from itool_jax.parallel.mesh import mesh_of
 from itool_jax.sampling.prompts import Sampler
 from itool_jax.sampling.requests import Request
 
 _TREES = 16  # prompts at once
 
 
-@jax.jit
 def all_logits(policy: Policy, tokens_BS: jax.Array) -> jax.Array:
     """Next-token logits [B, S, V] in f32 at every position of whole sequences."""
+    mesh = mesh_of(policy.params)
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
+        return _all_logits(policy, tokens_BS)
+
+
+@jax.jit
+def _all_logits(policy: Policy, tokens_BS: jax.Array) -> jax.Array:
     B, S = tokens_BS.shape
     positions_BS = jnp.broadcast_to(jnp.arange(S), (B, S))
-    causal_BSS = jnp.broadcast_to(jnp.tril(jnp.ones((S, S), bool)), (B, S, S))
-    hidden_BSD, _ = policy.hidden(tokens_BS, positions_BS, causal_BSS)
+    hidden_BSD, _ = policy.hidden(tokens_BS, positions_BS, causal(B, S))
     return policy.logits(hidden_BSD)
 
 

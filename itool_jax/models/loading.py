@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from itool_jax.data.tokenizer import Tokenizer
 from itool_jax.errors import UserError
-from itool_jax.models.config import DecoderConfig, require_same_model
+from itool_jax.models.config import HOW_RUN, DecoderConfig, require_same_model
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.generate import all_logits, continuations
 from itool_jax.models.gguf import gguf_config, gguf_policy, open_gguf
@@ -110,7 +110,7 @@ def load(
 
     base       the model that adapters go on, instead of the one that their config names
     dtype      "float32" or "bfloat16"; "" is the file's own on an accelerator, and float32 on a CPU and for float16
-    expected   the model that it must be, which also says dtype and remat
+    expected   the model that it must be, which also says how it is run (dtype, remat, attention)
     tokenizer  a folder or a GGUF file to take the tokenizer from instead
     mesh       to lay the weights out over, each device reading its own part; without one, on the first device
     Raises UserError where there is no such model, or another one.
@@ -241,11 +241,11 @@ def _dtype(asked: str, own: str) -> str:
 
 
 def _adapted(found: DecoderConfig, expected: DecoderConfig | None, source: str, dtype: str) -> DecoderConfig:
-    """The sizes in a file with the dtype and remat asked for; raises UserError where they are of another model."""
+    """The sizes in a file, run as the caller asks; raises UserError where they are of another model."""
     if expected is None:
         return replace(found, dtype=dtype)
     require_same_model(found, expected, source)
-    return replace(found, dtype=expected.dtype, remat=expected.remat)
+    return replace(found, **{name: getattr(expected, name) for name in HOW_RUN})
 
 
 def _stop_tokens(folder: epath.Path, tokenizer: Tokenizer) -> tuple[int, ...]:

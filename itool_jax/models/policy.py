@@ -13,7 +13,7 @@ import numpy as np
 from flax import struct
 from jax.sharding import Mesh
 
-from itool_jax.models.config import LINEAR, DecoderConfig, LoraConfig
+from itool_jax.models.config import HOW_RUN, LINEAR, DecoderConfig, LoraConfig
 from itool_jax.models.decoder import Decoder
 from itool_jax.models.quantize import dense
 from itool_jax.parallel.mesh import shardings
@@ -55,9 +55,9 @@ class Policy:
             return self.replace(adapters=tree)  # pyright: ignore
         return self.replace(params={**self.params, **tree})  # pyright: ignore
 
-    def hidden(self, tokens_BS, positions_BS, mask_BSC, cache: Any = None, at: Any = 0, past: Any = None) -> Any:
+    def hidden(self, tokens_BS, positions_BS, mask, cache: Any = None, at: Any = 0, past: Any = None) -> Any:
         """Final hidden states [B, S, D] and the updated cache; see `Decoder.__call__`."""
-        return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask_BSC, cache, at, past)
+        return self.decoder.apply(self.variables, tokens_BS, positions_BS, mask, cache, at, past)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """Next-token logits [..., V] in f32."""
@@ -143,6 +143,7 @@ def count_parameters(tree: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def with_remat(policy: Policy, remat: str) -> Policy:
-    """The same policy under another rematerialisation policy."""
-    return policy.replace(decoder=Decoder(replace(policy.config, remat=remat), policy.decoder.lora))  # pyright: ignore
+def run_as(policy: Policy, **how: str) -> Policy:
+    """The same policy, run otherwise: with another `dtype`, `remat` or `attention` (models/config.py)."""
+    assert set(how) <= set(HOW_RUN), how
+    return policy.replace(decoder=Decoder(replace(policy.config, **how), policy.decoder.lora))  # pyright: ignore

@@ -174,6 +174,11 @@ def rows_apart(x: jax.Array) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, P(BATCH))
 
 
+def mesh_of(tree: Any) -> Mesh | None:
+    """The mesh that the first leaf of a tree lies over; None where it lies on one device."""
+    return getattr(jax.tree.leaves(tree)[0].sharding, "mesh", None)
+
+
 def batch_divisor(mesh: AnyMesh) -> int:
     """Rows of a batch must be a multiple of this."""
     return mesh.shape["data"] * mesh.shape["fsdp"]

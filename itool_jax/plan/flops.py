@@ -11,7 +11,8 @@ class Flops(NamedTuple):
     """FLOPs over all devices; a multiplication with its addition is two.
 
     linear     of products of activations with weights (or, in a backward pass, of their gradients)
-    attention  of products within each row: scores and mixtures, over the whole square whatever the mask leaves out
+    attention  of products within each row: scores and mixtures, over the blocks that a row of one chain needs, or over
+               the whole square where all scores are computed
     """
 
     linear: int = 0
@@ -32,7 +33,8 @@ def matmul_flops(jaxpr: Any) -> Flops:
     """What a (closed) jaxpr multiplies, so that rematerialisation and frozen weights count as what is really done.
 
     A scan counts as often as it runs, a while loop once: its body is a step whose number only the data know. Of the
-    branches of a condition the dearest counts. Kernels that are no jaxpr count nothing.
+    branches of a condition the dearest counts. A kernel counts in every place of its grid, and what a device does with
+    its own part on every device.
     """
     return sum((_of_equation(equation) for equation in _open(jaxpr).eqns), Flops())
 
@@ -45,7 +47,10 @@ def _of_equation(equation: Any) -> Flops:
     inner = [matmul_flops(jaxpr) for jaxpr in _inner(params)]
     if name == "cond":
         return max(inner, key=lambda flops: flops.total)
-    return sum(inner, Flops()).times(params["length"] if name == "scan" else 1)
+    if name == "pallas_call":  # the one kernel there is has rows and heads in its grid, and not in its products
+        return Flops(attention=sum(inner, Flops()).times(math.prod(params["grid_mapping"].grid)).total)
+    times = {"scan": lambda: params["length"], "shard_map": lambda: params["mesh"].size}
+    return sum(inner, Flops()).times(times.get(name, lambda: 1)())
 
 
 def _of_product(left: tuple[int, ...], right: tuple[int, ...], dimension_numbers: Any) -> Flops:

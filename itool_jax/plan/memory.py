@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from itool_jax.models.forest_blocks import BLOCK, block_size
 from itool_jax.parallel.processes import WEIGHTS
 from itool_jax.plan.abstract import laid_out, per_device, shard_shape
 from itool_jax.plan.programs import Program
@@ -123,6 +124,18 @@ class _Sizes:
         """The scores and what the compiler keeps beside them until their softmax is done."""
         return self.scores * (2 if self.two_axes else 1) + self.masks
 
+    def attention(self, backward: bool) -> int:
+        """What attention of whole rows has beside queries, keys and values."""
+        cfg = self.cfg
+        if cfg.attention == "dense":
+            return self.forward_scores + self.probabilities * backward
+        gradients = self.heads * backward
+        if cfg.attention == "tpu":
+            return gradients
+        heads, size = self.over_tensor(cfg.heads), block_size(self.tokens, BLOCK)
+        in_f32 = (heads + 2 * self.over_tensor(cfg.kv_heads) * backward) * self.tokens * cfg.head_dim
+        return gradients + self.rows * (3 * heads * size**2 + in_f32) * F32
+
     @property
     def masks(self) -> int:
         """The mask of all scores in bytes and its f32 constant, where the compiler makes arrays of them."""
@@ -152,7 +165,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
         "saved activations": _saved(program, target, jaxpr),
     }
     working = {
-        "attention": s.forward_scores + s.probabilities + s.heads + 3 * s.stream + s.layer,
+        "attention": s.attention(backward=True) + s.heads + 3 * s.stream + s.layer,
         "feed-forward": 6 * s.ffn + 3 * s.stream + s.layer,
         "logits": 2 * s.logits(CHUNK) + s.head * (1 + F32 // s.itemsize * trained_head) + 4 * s.stream,
     }
@@ -162,7 +175,7 @@ def _train(program: Program, target: Target, jaxpr: Any) -> Parts:
 def _forward(program: Program, target: Target, jaxpr: Any) -> Parts:
     s = _Sizes(program, target)
     return _cast_weights(program, s), {
-        "attention": s.forward_scores + s.heads + 2 * s.stream + s.layer,
+        "attention": s.attention(backward=False) + s.heads + 2 * s.stream + s.layer,
         "feed-forward": 3 * s.ffn + 2 * s.stream + s.layer,
         "logits": s.logits(CHUNK) + s.head + 2 * s.stream,
     }

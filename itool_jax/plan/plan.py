@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
+from itool_jax.models.policy import run_as
 from itool_jax.plan.abstract import abstract_policy, vocabulary
 from itool_jax.plan.compiler import Compiled, OutOfMemory, compile_program
 from itool_jax.plan.flops import Flops, matmul_flops
@@ -71,7 +72,9 @@ def make_plan(config: ConfigDict, target: Target, prompt: int | None = None, onl
     Programs are compiled where the target has a compiler. Raises UserError where the config cannot be run there.
     """
     data = lengths(config, prompt)
-    made = stage_programs(config, abstract_policy(config), target.mesh, data, only)
+    policy = abstract_policy(config)
+    policy = run_as(policy, attention=policy.config.attention or target.attention)
+    made = stage_programs(config, policy, target.mesh, data, only)
     stages = {name: [_planned(program, target) for program in programs] for name, programs in made.items()}
     left_out = [name for name in stages_of(config) if name not in stages]
     return Plan(target, stages, left_out, _assumptions(config, data, prompt is None))
@@ -95,6 +98,6 @@ def _assumptions(config: ConfigDict, data: Lengths, derived: bool) -> list[str]:
         f"prompts of up to {data.prompt:,} tokens ({source}), answers of up to {data.answer:,} "
         "(config.round.search.answer_tokens)",
         f"a vocabulary of {vocabulary(config):,}; rounds as the first one; every row full",
-        "FLOPs are those of matrix products, attention over the whole square of a row, what rematerialisation computes "
-        "again included",
+        "FLOPs are those of matrix products, attention over blocks on and below the diagonal of a row, what "
+        "rematerialisation computes again included",
     ]

@@ -56,9 +56,10 @@ _EXAMPLES = "v5e:4x4, v6e:4x4, v5p:2x2x4"
 class Target:
     """Where the programs are to run.
 
-    hbm       bytes of a device that its programs can use
-    chip      what kind it is; None where only its memory is known
-    bytes_of  bytes that an array of a shape, of so many bits each, takes on it
+    hbm        bytes of a device that its programs can use
+    chip       what kind it is; None where only its memory is known
+    bytes_of   bytes that an array of a shape, of so many bits each, takes on it
+    attention  how rows are read there (`DecoderConfig.attention`) where the config leaves it open
     """
 
     name: str
@@ -66,6 +67,7 @@ class Target:
     hbm: int
     chip: Chip | None
     bytes_of: Callable[[tuple[int, ...], int], int]
+    attention: str = "blockwise"
 
     @property
     def compiles(self) -> bool:
@@ -96,7 +98,8 @@ def topology_target(cfg: ConfigDict, topology: str, hbm: float | None) -> Target
         )
     mesh = make_mesh(cfg.data, cfg.fsdp, cfg.tensor, devices)
     size = hbm if hbm is not None else chip.hbm if chip else 0.0
-    return Target(f"{topology} ({len(devices)} x {devices[0].device_kind})", mesh, round(size * GIB), chip, tiled_bytes)
+    name = f"{topology} ({len(devices)} x {devices[0].device_kind})"
+    return Target(name, mesh, round(size * GIB), chip, tiled_bytes, attention="tpu")
 
 
 def devices_in_words(count: int) -> str:

@@ -52,7 +52,8 @@ def base_shape(cfg: ConfigDict) -> DecoderConfig:
         shape = preset(cfg.preset or FRESH)
     else:
         shape = replace(shape_of(cfg.checkpoint), remat="full")
-    return replace(shape, dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype, remat=cfg.remat or shape.remat)
+    dtype = cfg.dtype if cfg.lora_rank else cfg.param_dtype
+    return replace(shape, dtype=dtype, remat=cfg.remat or shape.remat, attention=cfg.attention)
 
 
 def in_dtype(policy: Policy, dtype: str) -> Policy:

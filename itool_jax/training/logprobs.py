@@ -10,20 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from itool_jax.forest import PackedForest
+from itool_jax.models.forest_attention import AncestorMask
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor, shard_rows
+from itool_jax.parallel.mesh import batch_divisor, mesh_of, shard_rows
 from itool_jax.parallel.processes import fetched
 
 CHUNK = 256  # tokens of a row whose logits exist at a time
-
-
-def ancestor_mask(end_BS: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
-    """Token i sees token j iff j <= i < end[j]: its own past, its ancestors, and nothing of siblings or other trees."""
-    i = jnp.arange(end_BS.shape[1])
-    return (i[None, None, :] <= i[None, :, None]) & (i[None, :, None] < end_BS[:, None, :])
 
 
 def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> Float[Array, "B S"]:
@@ -31,7 +26,7 @@ def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> 
 
     The logits of only `chunk` tokens a row exist at a time, forward and backward.
     """
-    hidden_BSD, _ = policy.hidden(forest.tokens, forest.positions, ancestor_mask(forest.end))
+    hidden_BSD, _ = policy.hidden(forest.tokens, forest.positions, AncestorMask(forest.end))
     before_BSD = jnp.take_along_axis(hidden_BSD, forest.predecessor[..., None], axis=1)
     B, S, D = before_BSD.shape
     chunk = min(chunk, S)
@@ -87,7 +82,7 @@ def logprob_rows(policy: Policy, forest: PackedForest) -> np.ndarray:
 
 def _on_rows(function: Callable[[Policy, PackedForest], Any], policy: Policy, forest: PackedForest) -> Any:
     """A function of a batch, whose rows lie over the mesh of the weights where they divide."""
-    mesh = getattr(jax.tree.leaves(policy.params)[0].sharding, "mesh", None)
+    mesh = mesh_of(policy.params)
     if mesh is not None and len(forest.tokens) % batch_divisor(mesh) == 0:
         forest = shard_rows(forest, mesh)
     with nullcontext() if mesh is None else jax.set_mesh(mesh):
