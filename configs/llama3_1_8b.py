@@ -1,36 +1,17 @@
-"""Llama-3.1-8B-Instruct on ToolACE, for 16 TPU chips of 16 GiB or more: `itool-jax plan` says what fits where.
+"""Llama-3.1-8B-Instruct on ToolACE, for TPU slices and GPUs: `itool-jax plan` says what fits where.
 
-The weights are the hub's (OWNER/NAME; its licence has to be accepted there) or a folder that
-`--config.model.checkpoint` names. The data are not part of the project: `--config.data.folder=DIR` names the folder
-with ToolACE's data.json and with heldout.json, rows of it that you have set apart.
-Parameters lie over all chips in training; tensor = 4 keeps the copy that the search samples from, which is whole within
-a group of 4, at 4 GiB a chip.
-Modes: `llama3_1_8b.py` trains adapters; `llama3_1_8b.py:full` all parameters, in bfloat16 with a float32 copy.
+The weights are the hub's, where their licence has to be accepted, or a folder that `--config.model.checkpoint`
+names. The data are not part of the project: `--config.data.folder=DIR` names the folder with ToolACE's data.json and
+with heldout.json, rows of it that you have set apart.
+Modes: `llama3_1_8b.py` trains adapters on 16 TPU chips of 16 GiB (v5e-16), `llama3_1_8b.py:full` all parameters, in
+bfloat16 with a float32 copy. `:v6e-16`, `:v5p-64`, `:8xh100` and `:1xh200` are for those machines, and with `-full`, as
+in `:v5p-64-full`, train all parameters there, but on one H200, where they do not fit: docs/scaling.md.
 """
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import check_mode, default_config
+from itool_jax.config_large import fine_tuning
 
 
 def get_config(mode: str = "") -> ConfigDict:
-    check_mode(mode, ("", "full"))
-    config = default_config()
-    config.model.update(
-        preset="llama3_1_8b", checkpoint="meta-llama/Llama-3.1-8B-Instruct", dtype="bfloat16", lora_rank=16
-    )
-    config.mesh.update(data=1, fsdp=-1, tensor=4)
-    config.data.update(source="toolace", folder="data/toolace", train=("data.json",), skip_malformed=True)
-    config.data.heldout = {"heldout": "heldout.json"}
-    config.warmup.update(rows=8, row_tokens=4096, accumulate=4, learning_rate=2e-4)
-    config.warmup.epochs.update(easy=1, medium=1, hard=1)
-    config.round.search.update(answer_tokens=256, trees=32, arena_tokens=2048)
-    config.round.prefer.update(rows=8, row_tokens=4096, accumulate=4, learning_rate=2e-5, anchor_weight=1.0)
-    config.evaluate.update(answer_tokens=256, slots=64)
-    if mode == "full":
-        config.model.update(lora_rank=0, param_dtype="bfloat16")  # AdamW keeps a float32 copy
-        config.warmup.update(rows=4, accumulate=8)
-        config.round.prefer.update(rows=4, accumulate=8)
-        config.warmup.learning_rate = 1e-5
-        config.round.prefer.learning_rate = 1e-6
-    return config
+    return fine_tuning("llama3_1_8b", "meta-llama/Llama-3.1-8B-Instruct", mode)

@@ -3,22 +3,21 @@
 #
 #   launch/one_machine.sh cpu|cuda|tpu CONFIG WORKDIR [--config.a.b=value ...]
 #   DRY_RUN=1 launch/one_machine.sh ...      prints what it would do
+#
+# XLA_FLAG_SETS="gpu"                    flags of launch/xla_flags/, none by default
+# XLA_PYTHON_CLIENT_MEM_FRACTION=0.95    share of a GPU's memory that JAX takes; its own default is 0.75
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source launch/lib.sh
 
-if (($# < 3)) || [[ ! $1 =~ ^(cpu|cuda|tpu)$ ]]; then
-  sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
-  exit 2
-fi
+if (($# < 3)) || [[ ! $1 =~ ^(cpu|cuda|tpu)$ ]]; then usage; fi
 hardware=$1 config=$2 workdir=$3
 shift 3
 
-step() {
-  printf '%q ' "$@"
-  echo
-  if [[ -z ${DRY_RUN:-} ]]; then "$@"; fi
-}
-
+use_xla_flags
+if [[ $hardware == cuda ]]; then
+  step export XLA_PYTHON_CLIENT_MEM_FRACTION="${XLA_PYTHON_CLIENT_MEM_FRACTION:-0.95}"
+fi
 extras=gguf
 if [[ $hardware != cpu ]]; then extras+=",$hardware"; fi
 if [[ ! -x .venv/bin/python ]]; then step python3 -m venv .venv; fi

@@ -91,13 +91,13 @@ def sft_rows(vocabulary=64):
     return SftRows([chain(part(3, 12), part(1, 9)) for _ in range(50)], row_tokens=24)
 
 
-def gradient_on(mesh, policy, batch):
+def gradient_on(mesh, policy, batch, objective=sft):
     """Loss and gradient of one step: plain gradient descent at rate 1 moves the parameters by just that."""
     optimizer = optax.sgd(1.0)
     state = init_state(policy, optimizer, mesh)
     with jax.set_mesh(mesh):
         frozen = frozen_part(policy.replace(params=shard(policy.params, mesh)))
-        step = make_train_step(sft, optimizer, state)
+        step = make_train_step(objective, optimizer, state)
         after, metrics = step(state, frozen, shard_batch(batch, mesh, axis=1))
     gradient = jax.tree.map(lambda old, new: np.asarray(old) - np.asarray(new), policy.trainable, after.trainable)
     return float(metrics["loss"]), gradient

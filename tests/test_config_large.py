@@ -1,0 +1,90 @@
+"""Shipped configs of large models: each mode fits its machine by the estimate, and does the same work on all."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from itool_jax.config import round_config
+from itool_jax.config_large import ADAPTERS, MACHINES, MODES, ROWS_A_STEP, is_full, machine_of
+from itool_jax.config_loading import config_to_json, differences, load_config
+from itool_jax.errors import UserError
+from itool_jax.plan.layout import require_layout
+from itool_jax.plan.plan import make_plan
+from itool_jax.plan.target import CHIPS, GIB, devices_target, topology_devices
+
+MODELS = ("llama3_1_8b", "qwen2_5_7b", "qwen3_8b")
+SHIPPED = [*((model, mode) for model in MODELS for mode in MODES), *(("paper", mode) for mode in ADAPTERS)]
+MARGIN = 0.95  # of the memory; of what nearly fills it the estimate is some percent above the compiler's word
+
+
+def config_of(model, mode):
+    return load_config(f"configs/{model}.py:{mode}" if mode else f"configs/{model}.py")
+
+
+@pytest.mark.parametrize(("model", "mode"), SHIPPED)
+def test_every_stage_of_every_mode_fits_its_machine(model, mode):
+    config, machine = config_of(model, mode), machine_of(mode)
+    require_layout(config, machine.devices)
+    plan = make_plan(config, devices_target(config.mesh, machine.devices, machine.hbm))
+    assert set(plan.stages) == {"sft", "score", "search", "prefer"}
+    needs = {program.name: program.needs / GIB for of in plan.stages.values() for program in of}
+    assert max(needs.values()) < MARGIN * machine.hbm, needs
+
+
+LAYOUT = re.compile(r"mesh\.\w+|(warmup|round\.prefer)\.(rows|accumulate)|round\.search\.trees|evaluate\.slots")
+
+
+@pytest.mark.parametrize(("model", "mode"), SHIPPED)
+def test_machines_differ_in_how_the_work_lies_and_not_in_what_it_is(model, mode):
+    config = config_of(model, mode)
+    on_default = config_of(model, "full" if is_full(mode) else "")
+    other = [key for key, *_ in differences(config_to_json(config), config_to_json(on_default))]
+    assert all(LAYOUT.fullmatch(key) for key in other), other
+    for stage in (config.warmup, config.round.prefer):
+        assert stage.rows * stage.accumulate == ROWS_A_STEP
+
+
+@pytest.mark.parametrize("mode", ["", "full"])
+def test_models_differ_in_nothing_but_the_model(mode):
+    first, *others = (config_to_json(config_of(model, mode)) for model in MODELS)
+    for other in others:
+        assert {key for key, *_ in differences(first, other)} == {"model.preset", "model.checkpoint"}
+
+
+def test_rounds_take_smaller_steps():
+    config = config_of("qwen3_8b", "v6e-16-full")
+    rates = [round_config(config, index).prefer.learning_rate for index in range(config.rounds)]
+    assert rates == [1e-6, 5e-7, 2.5e-7]
+
+
+def test_a_mode_that_does_not_fit_is_not_there():
+    with pytest.raises(UserError, match=r"no mode '1xh200-full': its modes are '', 'full', 'v5e-16'"):
+        config_of("llama3_1_8b", "1xh200-full")
+    with pytest.raises(UserError, match=r"no mode 'full': its modes are '', 'v5e-16'"):
+        config_of("paper", "full")
+
+
+def test_the_papers_values_are_marked():
+    """Every value that the config sets has its mark of certainty beside it, or says whose it is."""
+    text = Path("configs/paper.py").read_text().partition("def get_config")[2]
+    values = [line for line in text.splitlines() if re.search(r"^\s+\w+=|config\.[\w.]+ = ", line)]
+    assert len(values) > 20
+    assert [line for line in values if not re.search(r"\[[PCR]\]|MCTS-DPO|the machine's", line)] == []
+
+
+def test_memory_is_that_of_the_chips():
+    kinds = {"v5e": "TPU v5 lite", "v5p": "TPU v5", "v6e": "TPU v6 lite"}
+    for name, machine in MACHINES.items():
+        if machine.topology:
+            assert machine.hbm == CHIPS[kinds[name.partition("-")[0]]].hbm
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="the TPU compiler is not installed: extra 'tpu'")
+@pytest.mark.parametrize("machine", [machine for machine in MACHINES.values() if machine.topology])
+def test_a_topology_has_so_many_devices(machine):
+    devices = topology_devices(machine.topology)
+    assert len(devices) == machine.devices and CHIPS[devices[0].device_kind].hbm == machine.hbm

@@ -1,0 +1,184 @@
+"""Every stage on eight devices against one, on three meshes; and what the compiled training step sends between them.
+
+SFT's loss and gradient are in test_mesh.py, two processes in test_processes.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from itool_jax.forest import batches, chain
+from itool_jax.models.config import DecoderConfig
+from itool_jax.models.policy import init_policy
+from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
+from itool_jax.training.dataset import SftRows, batched
+from itool_jax.training.logprobs import CHUNK, score_forest, score_rows
+from itool_jax.training.objectives import preference, sft
+from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference
+from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
+from tests.test_mesh import CFG, assert_close, gradient_on, one_device
+from tests.test_sampler import CFG as SAMPLED
+from tests.test_sampler import explorers, grow, tokens_of
+
+MESHES = [(8, 1, 1), (4, 2, 1), (2, 2, 2)]
+on_meshes = pytest.mark.parametrize("sizes", MESHES, ids=lambda sizes: "x".join(map(str, sizes)))
+
+
+def words(rng, low, high):
+    return tuple(rng.integers(0, CFG.vocab_size, rng.integers(low, high)).tolist())
+
+
+@functools.cache
+def scored(sizes=None):
+    """Sums and lengths of 16 chains, in a batch of 8 rows, with weights that lie over the mesh."""
+    rng = np.random.default_rng(1)
+    trees = [chain(words(rng, 3, 9), words(rng, 1, 9)) for _ in range(16)]
+    mesh = make_mesh(*sizes) if sizes else one_device()
+    policy = init_policy(CFG, seed=0)
+    policy = policy.replace(params=shard(policy.params, mesh))
+    return [score_rows(policy, forest) for forest, _ in batches(trees, 32, 8)]
+
+
+@on_meshes
+def test_scores_are_those_of_one_device(sizes):
+    alone, together = scored(), scored(sizes)
+    assert len(alone) == len(together)
+    for (sums, lengths), (other, same) in zip(alone, together, strict=True):
+        assert sums.min() < -3
+        np.testing.assert_allclose(other, sums, rtol=1e-5)
+        np.testing.assert_array_equal(same, lengths)
+
+
+def preference_batch():
+    rng = np.random.default_rng(2)
+
+    def pair():
+        return TokenPreference(words(rng, 0, 3), (words(rng, 1, 5), words(rng, 1, 5)), reference=(-9.0, -8.0))
+
+    groups = [PairGroup(str(n), words(rng, 3, 9), (pair(), pair()), words(rng, 2, 6)) for n in range(32)]
+    return batched(PreferenceRows(groups, row_tokens=64), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
+
+
+@functools.cache
+def preferred(loss, sizes=None):
+    objective = preference(loss, beta=0.5, gamma=0.3, sft_weight=0.1, anchor_weight=0.2)
+    mesh = make_mesh(*sizes) if sizes else one_device()
+    return gradient_on(mesh, init_policy(CFG, seed=0), preference_batch(), objective)
+
+
+@on_meshes
+@pytest.mark.parametrize("loss", ["simpo", "dpo"])
+def test_a_preference_step_has_the_loss_and_gradient_of_one_device(loss, sizes):
+    (loss_alone, gradient_alone), (loss_together, gradient) = preferred(loss), preferred(loss, sizes)
+    assert loss_together == pytest.approx(loss_alone, rel=1e-5)
+    assert_close(gradient, gradient_alone, 1e-5)
+
+
+@functools.cache
+def grown(sizes=None):
+    """Samples of trees that are expanded at their roots and within, eight at a time."""
+    trees = explorers(11)
+    grow(init_policy(SAMPLED, seed=3), trees, mesh=make_mesh(*sizes) if sizes else one_device(), trees=8)
+    return tokens_of(trees)
+
+
+@on_meshes
+def test_a_search_samples_what_one_device_samples(sizes):
+    assert grown(sizes) == grown()
+
+
+# Every size of the step is its own, so that a shape says what an array is.
+STEP = DecoderConfig(vocab_size=416, dim=48, layers=3, heads=4, kv_heads=2, head_dim=8, ffn=160, remat="full")
+ROWS, TOKENS, PARTS = 16, 2 * CHUNK, 2
+PARTS_LOOP = "jit(step)/while/body/"
+_SENT = re.compile(r" = (.*) (all-gather|all-to-all|collective-permute)(?:-start)?\(.*op_name=\"([^\"]*)\"")
+_SHAPE = re.compile(r"\w+\[([\d,]*)\]")
+
+
+class Sent(NamedTuple):
+    """An array as a collective gives it, and the operation that it is for."""
+
+    kind: str
+    shape: tuple[int, ...]
+    source: str
+
+
+def sent(text):
+    """What moves between devices whole; reductions are left out."""
+    found = []
+    for line in text.splitlines():
+        if (match := _SENT.search(line)) is not None:
+            shapes = (tuple(map(int, filter(None, dims.split(",")))) for dims in _SHAPE.findall(match[1]))
+            found += [Sent(match[2], shape, match[3]) for shape in shapes]
+    return found
+
+
+def is_logits(one):
+    """The vocabulary, whole or a device's part, for tokens: else it stands with the embedding's width alone."""
+    vocabulary = any(size in (STEP.vocab_size, STEP.vocab_size // 2) for size in one.shape)
+    return vocabulary and not {STEP.dim, STEP.dim // 2} & set(one.shape)
+
+
+def is_of_all_layers(one):
+    return STEP.layers in one.shape
+
+
+def is_of_the_optimizer(one):
+    """It comes after the loop over the parts of a batch."""
+    return one.source.startswith("jit(step)") and not one.source.startswith(PARTS_LOOP)
+
+
+@functools.cache
+def compiled_step(sizes):
+    """The text of SFT's step with AdamW, and of the scorer."""
+    rng = np.random.default_rng(0)
+    word = lambda count: rng.integers(0, STEP.vocab_size, count).tolist()
+    rows = SftRows([chain(word(TOKENS // 2), word(TOKENS // 4)) for _ in range(2 * ROWS)], row_tokens=TOKENS)
+    batch = batched(rows, epochs=1, rows_per_step=ROWS * PARTS, accumulate=PARTS, seed=0)[0]
+    mesh, policy = make_mesh(*sizes), init_policy(STEP, 0)
+    optimizer = make_optimizer(OptimizerConfig(1e-3, steps=10))
+    state = init_state(policy, optimizer, mesh)
+    laid_out = policy.replace(params=shard(policy.params, mesh))
+    with jax.set_mesh(mesh):
+        step = make_train_step(sft, optimizer, state)
+        args = state, frozen_part(laid_out), shard_batch(batch, mesh, axis=1)
+        scorer = score_forest.lower(laid_out, shard_batch(jax.tree.map(lambda leaf: leaf[0], batch), mesh))
+        return step.lower(*args).compile().as_text(), scorer.compile().as_text()
+
+
+@on_meshes
+def test_no_step_gathers_logits_or_optimiser_state(sizes):
+    step, scorer = map(sent, compiled_step(sizes))
+    assert [one for one in step + scorer if is_logits(one)] == []
+    assert [one for one in step + scorer if is_of_all_layers(one)] == []
+    assert [one for one in step if is_of_the_optimizer(one)] == []
+    gathered = {one.shape for one in step if one.kind == "all-gather"}
+    if sizes[1] > 1:  # weights, a layer at a time
+        assert any(STEP.dim in shape and STEP.ffn // sizes[2] in shape for shape in gathered)
+    else:
+        assert gathered == set()
+
+
+def test_what_would_be_gathered_is_seen():
+    """Logits, and moments of all layers, that a program wants whole on every device."""
+    mesh = make_mesh(2, 2, 2)
+    whole = NamedSharding(mesh, P())
+
+    def step(logits, moments):
+        return jax.lax.with_sharding_constraint((logits * 2, moments * 2), whole)
+
+    def over(shape, *axes):
+        return jax.ShapeDtypeStruct(shape, np.float32, sharding=NamedSharding(mesh, P(*axes)))
+
+    logits = over((ROWS, CHUNK, STEP.vocab_size), ("data", "fsdp"), None, "tensor")
+    moments = over((STEP.layers, STEP.dim, STEP.ffn), None, "fsdp", "tensor")
+    found = sent(jax.jit(step).lower(logits, moments).compile().as_text())
+    assert any(map(is_logits, found)) and any(map(is_of_all_layers, found)) and all(map(is_of_the_optimizer, found))
