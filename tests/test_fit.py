@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,9 +42,22 @@ def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):
         result = sft(policy, forest)
         return result._replace(total=jnp.where(jnp.all(policy.params["embedding"] == start), result.total, jnp.nan))
 
-    with pytest.raises(UserError, match="the loss at step 2 is nan"):
+    with pytest.raises(UserError, match="the loss at step 2 is nan") as raised:
         train(one_device(), tmp_path, objective=breaks_once_trained)
     assert saved_steps(tmp_path) == []
+    path = tmp_path / "not_finite_step_2.npz"
+    second = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)[1]
+    with np.load(path, allow_pickle=False) as saved:
+        assert set(saved) == {"step", "loss", "grad_norm", *second._fields}
+        assert saved["step"] == 2 and np.isnan(saved["loss"])
+        for name, array in second._asdict().items():
+            np.testing.assert_array_equal(saved[name], array)
+            assert saved[name].dtype == array.dtype
+    program = re.search(r"python -c \"(.*)\"`", str(raised.value))[1]
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    with pytest.raises(UserError, match="the loss at step 2 is nan"):  # the file is not in the way of going on
+        train(one_device(), tmp_path, objective=breaks_once_trained)
+    assert f"tokens {second.tokens.shape} {second.tokens.min()} {second.tokens.max()}" in shown.stdout, shown.stderr
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])

@@ -13,12 +13,12 @@ import jax
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import shard, shard_batch
 from itool_jax.progress import note
 from itool_jax.training.checkpoints import TrainingCheckpoints
 from itool_jax.training.memory import training_bytes
+from itool_jax.training.not_finite import require_finite
 from itool_jax.training.objectives import ObjectiveFn
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
 
@@ -54,7 +54,7 @@ def fit(
 
     `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, ...) after the next step was
     dispatched.
-    Raises UserError where a loss or gradient is no longer finite.
+    Raises UserError where a loss or gradient is no longer finite, with the batch of that step saved in `directory`.
     """
     optimizer = make_optimizer(cfg.optimizer)
     policy = policy.replace(params=shard(policy.params, mesh))  # pyright: ignore
@@ -66,13 +66,13 @@ def fit(
         step_fn = make_train_step(objective, optimizer, initial)
         state = checkpoints.restore(initial, iterator)
         frozen = frozen_part(policy)
-        report = _LateReport(on_step)
+        report = _LateReport(on_step, directory)
         schedule = jax.jit(cfg.optimizer.schedule())
         with jax.set_mesh(mesh):
             for step in range(int(state.step) + 1, len(batches) + 1):
-                batch = shard_batch(next(iterator), mesh, axis=1)
-                state, metrics = step_fn(state, frozen, batch)
-                report.later(step, metrics | {"learning_rate": schedule(step - 1)})
+                batch = next(iterator)
+                state, metrics = step_fn(state, frozen, shard_batch(batch, mesh, axis=1))
+                report.later(step, metrics | {"learning_rate": schedule(step - 1)}, batch)
                 if checkpoints.due(step):
                     report.flush()  # a state that came of a loss no longer finite must not be gone on from
                     checkpoints.save(step, state, iterator)
@@ -87,26 +87,22 @@ def fit(
 class _LateReport:
     """Holds a step's metrics until the next step is on its way, so that the device never waits for the host."""
 
-    def __init__(self, on_step: OnStep):
-        self._on_step = on_step
-        self._waiting: tuple[int, dict[str, Any]] | None = None
+    def __init__(self, on_step: OnStep, directory: epath.PathLike):
+        self._on_step, self._directory = on_step, directory
+        self._waiting: tuple[int, dict[str, Any], Any] | None = None
         self._last = time.monotonic()
 
-    def later(self, step: int, metrics: dict[str, Any]) -> None:
+    def later(self, step: int, metrics: dict[str, Any], batch: Any) -> None:
         self.flush()
-        self._waiting = (step, metrics)
+        self._waiting = (step, metrics, batch)
 
     def flush(self) -> None:
         if self._waiting is None:
             return
-        step, metrics = self._waiting
+        step, metrics, batch = self._waiting
         self._waiting = None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
-            raise UserError(
-                f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
-                "Start in another --workdir with a lower learning rate or clip norm."
-            )
+        require_finite(step, values, batch, self._directory)
         values = {name: value for name, value in values.items() if not math.isnan(value)}  # means over nothing
         now = time.monotonic()
         values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
