@@ -36,12 +36,11 @@ def require_finite(step: int, metrics: Mapping[str, float], batch: Any, director
 
 def save_batch(directory: epath.PathLike, step: int, metrics: Mapping[str, float], batch: Any) -> epath.Path:
     """Writes the batch of a step and the step's figures; returns where."""
-    arrays = {
-        jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(batch)
-    }
+    leaves = jax.tree_util.tree_leaves_with_path(batch)
+    fields: dict[str, Any] = {jax.tree_util.keystr(at, simple=True, separator="."): np.asarray(x) for at, x in leaves}
+    fields |= {**metrics, "step": step}
     content = io.BytesIO()
-    np.savez_compressed(content, step=step, **metrics, **arrays)
+    np.savez_compressed(content, **fields)
     process = f"_process_{jax.process_index()}" if jax.process_count() > 1 else ""
     path = epath.Path(directory) / f"not_finite_step_{step}{process}.npz"
     files.make_folder(path.parent)
