@@ -8,12 +8,15 @@ import importlib
 import os
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from itool_jax.errors import UserError
+from itool_jax.stopping import Stopped, stopped_by_signals
 
 BAD_INPUT, INTERRUPTED = 2, 130
+STOPPED = 75  # EX_TEMPFAIL of sysexits.h, "try again later": a launcher can tell it from failure
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,10 @@ _CONFIG_HELP = "Any key of the config can be set by --config.a.b=value; itool_ja
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns its exit status: 0, 2 on bad input (told in a paragraph), 130 if interrupted."""
+    """Runs a command line and returns its exit status.
+
+    0; 2 on bad input, told in a paragraph; 130 if interrupted; 75 where a signal asked it to stop (`stopping.SIGNALS`).
+    """
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
@@ -123,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nitool-jax: interrupted; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
+    except Stopped as stopped:
+        print(f"\nitool-jax: stopped by {stopped}; run the same command to go on", file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone; spare the flush at exit its error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -146,7 +155,8 @@ def _run(arguments: list[str]) -> int:
         return _run_data(options)
     if options.command == "plan":
         return _plan(options, overrides)
-    return _run_command(COMMANDS[options.command], options, overrides)
+    with stopped_by_signals() if COMMANDS[options.command].writes else nullcontext():
+        return _run_command(COMMANDS[options.command], options, overrides)
 
 
 def _run_command(command: Command, options: argparse.Namespace, overrides: list[str]) -> int:

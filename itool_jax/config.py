@@ -42,6 +42,10 @@ CHOICES = {
     "round.pairs.mode": ("best_worst", "all", "listwise", "answers", "right", "truth", "group"),
     "round.pairs.weight": ("", "gap"),
     "round.prefer.loss": ("simpo", "dpo", "ipo", "ipo_averaged", "orpo", "list_mle", "sft", "grpo"),
+    **{f"{group}.optimizer": ("adamw", "adafactor") for group in ("warmup", "round.prefer")},
+    **{f"{group}.schedule": ("cosine", "linear", "constant") for group in ("warmup", "round.prefer")},
+    "warmup.keep_best": ("", "loss", "heldout"),
+    "round.prefer.keep_best": ("", "loss", "accuracy", "margin"),
 }
 
 # Losses that `label_smoothing` is defined for, those that compare no pairs, and the values of round.pairs.mode that
@@ -53,7 +57,7 @@ MODES_OF_LOSS = {"list_mle": (*PAIRS, "listwise"), "sft": ("truth", "right"), "g
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
-    **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots"), 1),
+    **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "keep_last", "answer_tokens", "slots"), 1),
     **dict.fromkeys(
         ("samples", "iterations", "expansions_max", "trees", "cohorts", "arena_tokens", "vocab_size", "epochs"), 1
     ),
@@ -203,14 +207,19 @@ def _data() -> ConfigDict:
 
 def _optimizer(learning_rate: float) -> dict:
     return {
-        "learning_rate": learning_rate,  # at the peak, after the linear warm-up and before the cosine decay to 0
+        "optimizer": "adamw",  # adamw, or adafactor: a hundredth of its state, for full training where memory is short
+        "learning_rate": learning_rate,  # at the peak, after the linear warm-up and before the schedule's decay
+        "schedule": "cosine",  # cosine or linear decay to 0 at the last step, or constant
         "warmup_fraction": 0.1,  # share of the steps over which the learning rate rises
-        "weight_decay": 0.0,  # decoupled (AdamW), on matrices only
+        "weight_decay": 0.0,  # decoupled: times the learning rate, on matrices only
         "clip": 1.0,  # largest global norm of the gradient; 0 does not clip
         "rows": 16,  # rows of a batch; a multiple of mesh data x fsdp
         "row_tokens": 256,  # length of a row; a tree that is longer is left out and counted
         "accumulate": 1,  # batches whose gradients are summed, weighted by their tokens, into one step
         "checkpoint_every": 200,  # steps between checkpoints from which a killed run goes on
+        "keep_last": 2,  # the newest of them that stay on disk while the stage trains
+        "keep_best": "",  # keep the best of them too and end with its policy: the best by loss, or in the warm-up by
+        # heldout, exact match as eval_every has it, in round.prefer by accuracy or margin; "" ends with the last policy
     }
 
 

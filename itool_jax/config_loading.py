@@ -91,6 +91,11 @@ def _check_range(key_in_tree: str, key: str, value: float, where: str) -> None:
 def _check_together(config: ConfigDict, where: str) -> None:
     """Raises UserError where keys that are fine by themselves do not go together."""
     _check_model(config.model, where)
+    if config.warmup.keep_best == "heldout" and not config.warmup.eval_every:
+        raise UserError(
+            f"{where}: config.warmup.keep_best is 'heldout' with eval_every 0, but only evaluations can tell which "
+            "state is best by it: set config.warmup.eval_every, to checkpoint_every say, or keep_best to 'loss'."
+        )
     for name in (None, *config.round_overrides):
         round, place = resolve_round(config, name) if name else config.round, name or "config.round"
         _check_search(round.search, place, where)

@@ -11,6 +11,7 @@ from itool_jax.data.tally import Tally
 from itool_jax.errors import UserError
 from itool_jax.rounds.inputs import heldout_examples, heldout_names, training_examples
 from itool_jax.rounds.run_directory import open_run, read_run
+from itool_jax.stopping import Stopped
 from tests.test_config import QUICKSTART, override
 from tests.worlds import read_examples
 
@@ -199,6 +200,12 @@ def test_an_interrupt_says_how_to_go_on(called, tmp_path, capsys):
     assert "run the same command to go on" in capsys.readouterr().err
     called.error = None
     assert cli.main(["run", f"--config={QUICKSTART}", f"--workdir={tmp_path}"]) == 0
+
+
+def test_a_signal_to_stop_has_a_status_of_its_own(called, tmp_path, capsys):
+    called.error = Stopped("SIGTERM")
+    assert cli.main(["run", f"--config={QUICKSTART}", f"--workdir={tmp_path}"]) == 75
+    assert "stopped by SIGTERM; run the same command to go on" in capsys.readouterr().err
 
 
 def test_a_defect_is_not_dressed_up_as_bad_input(called, tmp_path):

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
+from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
 from itool_jax.models.policy import init_policy
 from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
+from itool_jax.stopping import Stopped
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import FitConfig, fit
 from itool_jax.training.objectives import sft
@@ -31,6 +40,55 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, parts.params, whole.params)
 
 
+def test_the_newest_states_and_the_best_stay_and_the_best_is_the_outcome(tmp_path):
+    """The rate is below 0, so that the loss rises and the first mean over three steps is the least."""
+    best, losses = train(one_device(), tmp_path / "best", rate=-3e-3, keep_last=1, keep_best="loss")
+    last = len(losses)
+    means = {step: np.mean([losses[each] for each in range(step - 2, step + 1)]) for step in range(3, last, 3)}
+    assert list(means) == [3, 6] and last == 7 and means[3] < min(means[6], losses[7])
+    assert saved_steps(tmp_path / "best") == [3, 7]
+    train(one_device(), tmp_path / "plain", rate=-3e-3, keep_last=last)
+    assert saved_steps(tmp_path / "plain") == [3, 6]
+    with ocp.CheckpointManager(tmp_path / "plain") as manager:
+        third = manager.restore(3, args=ocp.args.Composite(state=ocp.args.StandardRestore()))["state"]
+    jax.tree.map(np.testing.assert_array_equal, best.params, third["trainable"])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_stop_at_an_evaluation_changes_neither_the_best_nor_the_end(tmp_path, at_once):
+    """The signal comes while step 4 is evaluated, or in step 4 itself: its evaluation comes first when it goes on."""
+    seen, waiting = {}, []
+
+    def on_eval(step, policy):
+        if at_once and step in waiting:
+            signal.raise_signal(waiting.pop() and signal.SIGTERM)
+        seen.setdefault(step, []).append(np.asarray(policy.params["embedding"]))
+        return {2: 0.2, 4: 0.9, 6: 0.8}.get(step, 0.1)
+
+    def on_step(step):
+        if not at_once and step + 1 in waiting:  # told of step 3 when step 4 is on its way
+            signal.raise_signal(waiting.pop() and signal.SIGTERM)
+
+    def run(name):
+        best, _ = train(
+            one_device(), tmp_path / name, on_eval=on_eval, on_step=on_step, eval_every=2, keep_best="heldout"
+        )
+        return best
+
+    whole = run("whole")
+    evaluated = {step: arrays.pop() for step, arrays in seen.items()}
+    np.testing.assert_array_equal(whole.params["embedding"], evaluated[4])
+    waiting.append(4)
+    with pytest.raises(Stopped, match="SIGTERM"):
+        run("parts")
+    assert saved_steps(tmp_path / "parts") == [2, 3, 4]
+    jax.tree.map(np.testing.assert_array_equal, run("parts").params, whole.params)
+    assert saved_steps(tmp_path / "parts") == saved_steps(tmp_path / "whole")
+    assert {step: len(arrays) for step, arrays in seen.items()} == dict.fromkeys(evaluated, 1)
+    for step, (array,) in seen.items():
+        np.testing.assert_array_equal(array, evaluated[step])
+
+
 def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):
     start = init_policy(CFG, seed=0).params["embedding"]
 
@@ -38,9 +96,38 @@ def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):
         result = sft(policy, forest)
         return result._replace(total=jnp.where(jnp.all(policy.params["embedding"] == start), result.total, jnp.nan))
 
-    with pytest.raises(UserError, match="the loss at step 2 is nan"):
+    with pytest.raises(UserError, match="the loss at step 2 is nan") as raised:
         train(one_device(), tmp_path, objective=breaks_once_trained)
     assert saved_steps(tmp_path) == []
+    path = tmp_path / "not_finite_step_2.npz"
+    second = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)[1]
+    with np.load(path, allow_pickle=False) as saved:
+        assert set(saved) == {"step", "loss", "grad_norm", *second._fields}
+        assert saved["step"] == 2 and np.isnan(saved["loss"])
+        for name, array in second._asdict().items():
+            np.testing.assert_array_equal(saved[name], array)
+            assert saved[name].dtype == array.dtype
+    program = re.search(r"python -c \"(.*)\"`", str(raised.value))[1]
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    with pytest.raises(UserError, match="the loss at step 2 is nan"):  # the file is not in the way of going on
+        train(one_device(), tmp_path, objective=breaks_once_trained)
+    assert f"tokens {second.tokens.shape} {second.tokens.min()} {second.tokens.max()}" in shown.stdout, shown.stderr
+
+
+def test_a_state_saved_on_one_mesh_is_gone_on_from_on_others(tmp_path):
+    """Saved on 8 x 1 x 1 at step 3 of 7; the losses after it are those of a training that was never stopped."""
+    _, losses = train(make_mesh(8, 1, 1), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(make_mesh(8, 1, 1), tmp_path / "parts", stop_before=5)
+    for sizes in ((2, 2, 2), (1, 1, 1), (8, 1, 1)):
+        folder = tmp_path / "x".join(map(str, sizes))
+        shutil.copytree(tmp_path / "parts", folder)
+        mesh = one_device() if sizes == (1, 1, 1) else make_mesh(*sizes)
+        policy, after = train(mesh, folder)
+        assert list(after) == [4, 5, 6, 7]
+        np.testing.assert_allclose(list(after.values()), [losses[step] for step in after], rtol=1e-5)
+        placed = policy.params["layers"]["up"]["kernel"].sharding
+        assert placed.mesh.shape == mesh.shape and placed.spec == P(None, "fsdp", "tensor")
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])

@@ -132,18 +132,24 @@ def test_eight_devices_have_the_gradient_of_one_with_adapters(on_one_device):
     assert_close(other, gradient, 1e-5)
 
 
-def train(mesh, directory, objective=sft, stop_before=None):
+def no_eval(step, policy):
+    pytest.fail(f"step {step} was not to be evaluated")
+
+
+def train(mesh, directory, objective=sft, *, stop_before=None, rate=3e-3, on_eval=no_eval, on_step=None, **settings):
     """The trained policy and the losses by step, with a checkpoint at every third step."""
     rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
-    cfg = FitConfig(OptimizerConfig(3e-3, steps=len(rows)), checkpoint_every=3)
+    cfg = FitConfig(OptimizerConfig(rate, steps=len(rows)), checkpoint_every=3, **settings)
     losses = {}
 
     def report(step, metrics):
         if step == stop_before:
             raise KeyboardInterrupt
         losses[step] = metrics["loss"]
+        if on_step:
+            on_step(step)
 
-    return fit(init_policy(CFG, seed=0), objective, rows, cfg, mesh, directory, on_step=report), losses
+    return fit(init_policy(CFG, seed=0), objective, rows, cfg, mesh, directory, report, on_eval), losses
 
 
 def test_training_on_eight_devices_follows_training_on_one(tmp_path):

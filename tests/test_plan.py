@@ -26,7 +26,6 @@ from itool_jax.plan import plan as plans
 from itool_jax.plan.abstract import abstract_policy, per_device
 from itool_jax.plan.advice import Advice, advise
 from itool_jax.plan.compiler import Compiled, OutOfMemory
-from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.hlo import Collective, ProgramText
 from itool_jax.plan.layout import require_layout
 from itool_jax.plan.memory import estimate, live
@@ -35,6 +34,7 @@ from itool_jax.plan.programs import lengths, stage_programs, stages_of
 from itool_jax.plan.show import show
 from itool_jax.plan.target import GIB, devices_target, tiled_bytes, topology_target
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
+from itool_jax.training.flops import Flops, matmul_flops
 from itool_jax.training.step import OptimizerConfig, init_state, make_optimizer
 
 B, S, A = 8, 64, 2  # rows of a batch, tokens of a row, batches of a step

@@ -179,9 +179,11 @@ def test_curves_hold_the_training_and_what_was_measured_beside_it(run):
     curves = collect(run).curves
     rounds = [f"{name}/{step}" for name in ("round_000", "round_001") for step in ("search", "prefer")]
     assert list(curves) == ["warmup/easy", "warmup/medium", "warmup/hard", *rounds]
-    assert set(curves["warmup/hard"]) == {"loss", *(f"heldout/{name}" for name in SETS)}
+    assert set(curves["warmup/hard"]) == {"loss", "grad_norm", *(f"heldout/{name}" for name in SETS)}
     assert [step for step, _ in curves["warmup/hard"]["heldout/hard"]] == [125, 250, 375, 500, 625]
-    assert set(curves["round_000/prefer"]) == {"loss", "margin", "accuracy", "chosen_logprob", "rejected_logprob"}
+    watched = {f"{side}_{what}" for side in ("chosen", "rejected") for what in ("logprob", "drift")}
+    watched |= {"loss", "margin", "accuracy", "grad_norm", "tokens_per_s", "mfu", "memory_gib", "peak_memory_gib"}
+    assert set(curves["round_000/prefer"]) == watched
     assert len(curves["round_000/prefer"]["loss"]) == 113
 
 
@@ -219,6 +221,19 @@ def test_the_page_shows_the_figures(run):
     old, new = (results.summary("hard", stage).errors["parameter_value"] for stage in ("warmup", "round_001"))
     assert f"{old} → {new}" in text
     assert "round.prefer.learning_rate" in text and "3 min 35 s" in text and "9,7" in text and "3 too long" in text
+
+
+def test_the_page_plots_what_training_watches(run):
+    text = Page(html_page(collect(run))).text
+    for title in (
+        "Norm of the gradient, before clipping",
+        "Tokens a second",
+        "Log-probability against the reference's",
+        "Memory of the fullest device, GiB",
+    ):
+        assert title in text
+    panel = text[text.index("Model FLOPs of the devices' peak, %") :]
+    assert "42" in panel[:60]  # a share of 0.41 to 0.4213, in per cent
 
 
 def test_the_page_counts_what_the_data_left_out(tmp_path):

@@ -108,15 +108,22 @@ def shardings(tree: Any, mesh: AnyMesh, only: tuple[str, ...] = AXES) -> Any:
     """NamedSharding of every leaf of a tree whose paths end in parameter names (parameters, adapters, moments).
 
     Mesh axes that are not in `only` are left out: a search keeps its weights on ("tensor",), gathered once per stage.
+    Sums of Adafactor are a small part of their parameter, with other dimensions: every device has them whole.
     """
 
     def one(path, leaf):
-        if leaf.ndim == 0:
+        if leaf.ndim == 0 or _is_factored(path, leaf.shape):
             return NamedSharding(mesh, P())
         spec = partition_spec(logical_axes(path), leaf.shape, mesh)
         return NamedSharding(mesh, P(*(axis if axis in only else None for axis in spec)))
 
     return jax.tree_util.tree_map_with_path(one, tree)
+
+
+def _is_factored(path: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a leaf is a sum in optax's FactoredState, or the (1,) that stands there for what is not kept."""
+    names = {str(getattr(key, "name", "")) for key in path}
+    return bool(names & {"v_row", "v_col"}) or ("v" in names and shape == (1,))
 
 
 def shard(tree: Any, mesh: Mesh, only: tuple[str, ...] = AXES) -> Any:

@@ -10,11 +10,11 @@ from ml_collections import ConfigDict
 from itool_jax.models.policy import run_as
 from itool_jax.plan.abstract import abstract_policy, vocabulary
 from itool_jax.plan.compiler import Compiled, OutOfMemory, compile_program
-from itool_jax.plan.flops import Flops, matmul_flops
 from itool_jax.plan.memory import Estimate, estimate, live
 from itool_jax.plan.programs import Lengths, Program, lengths, stage_programs, stages_of
 from itool_jax.plan.target import Target
 from itool_jax.progress import note
+from itool_jax.training.flops import Flops, matmul_flops
 
 
 @dataclass(frozen=True)

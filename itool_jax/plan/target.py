@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from itool_jax.errors import UserError
 from itool_jax.parallel.mesh import AXES, AnyMesh, make_mesh, mesh_sizes
+from itool_jax.training.utilization import PEAK_FLOPS
 
 GIB = 2**30
 
@@ -38,9 +39,9 @@ class Chip(NamedTuple):
 
 # By what JAX calls the device's kind. A v5p chip is one device.
 CHIPS = {
-    "TPU v5 lite": Chip(15.75, 197e12, 1.5e9),
-    "TPU v5": Chip(95.74, 459e12, 1.75e9),
-    "TPU v6 lite": Chip(31.25, 918e12, 1.75e9, masks=True),
+    "TPU v5 lite": Chip(15.75, PEAK_FLOPS["TPU v5 lite"], 1.5e9),
+    "TPU v5": Chip(95.74, PEAK_FLOPS["TPU v5"], 1.75e9),
+    "TPU v6 lite": Chip(31.25, PEAK_FLOPS["TPU v6 lite"], 1.75e9, masks=True),
 }
 # libtpu asks its machine about its chips where it is not told, and says so where there are none. Any type will do.
 _COMPILER_ONLY = {

@@ -66,9 +66,17 @@ def fit_config(cfg: ConfigDict, model: ConfigDict, steps: int, eval_every: int =
         warmup_fraction=cfg.warmup_fraction,
         weight_decay=cfg.weight_decay,
         clip=cfg.clip,
+        optimizer=cfg.optimizer,
+        schedule=cfg.schedule,
         master_copy=model.master_copy and model.param_dtype != "float32" and not model.lora_rank,
     )
-    return FitConfig(optimizer, checkpoint_every=cfg.checkpoint_every, eval_every=eval_every)
+    return FitConfig(
+        optimizer,
+        checkpoint_every=cfg.checkpoint_every,
+        eval_every=eval_every,
+        keep_last=cfg.keep_last,
+        keep_best=cfg.keep_best,
+    )
 
 
 def searches(round: ConfigDict) -> bool:

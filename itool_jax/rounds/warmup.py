@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 
 from itool_jax.data.corpus import Chains, Corpus
@@ -84,8 +86,10 @@ def train_on(
             session.run.metrics.write(step, stage.name, metrics)
             bar.advance(step - bar.done, loss=metrics["loss"])
 
-        def on_eval(step: int, policy: Policy) -> None:
-            session.run.metrics.write(step, f"{stage.name}/heldout", quick_scores(session, policy))
+        def on_eval(step: int, policy: Policy) -> float:
+            scores = quick_scores(session, policy)
+            session.run.metrics.write(step, f"{stage.name}/heldout", scores)
+            return statistics.fmean(scores.values())
 
         policy = fit(
             policy,

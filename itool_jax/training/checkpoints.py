@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import os
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import grain
 import jax
@@ -14,6 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from jax.sharding import Mesh
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig, require_same_model
@@ -26,40 +28,94 @@ from itool_jax.parallel.mesh import shardings
 _SHAPE_FILE = "decoder.json"
 
 
+class Progress(NamedTuple):
+    """What a training state leaves open.
+
+    total, count  sum and number of the watched values of the steps since the last state that was scored
+    settled       whether all that was due after the step is done, its evaluation above all
+    """
+
+    total: float = 0.0
+    count: int = 0
+    settled: bool = True
+
+
 class TrainingCheckpoints:
-    """The latest training states of one stage, each with the position of its data iterator."""
+    """Training states of one stage, each with the position of its data iterator: the newest, and the best if asked for.
 
-    def __init__(self, directory: epath.PathLike, every: int, keep: int = 2):
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
+    keep_last  how many of the newest are kept
+    best       "min" or "max" of the scores, whose state is kept beside them; "" keeps none
+    """
+
+    def __init__(self, directory: epath.PathLike, *, keep_last: int = 2, best: Literal["", "min", "max"] = ""):
+        score = operator.itemgetter("score")
+        kept: list[policies.PreservationPolicy] = [policies.LatestN(keep_last)]
+        if best:
+            one = policies.BestN(
+                get_metric_fn=score, reverse=best == "min", n=1, keep_checkpoints_without_metrics=False
+            )
+            kept.append(one)
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policies.AnyPreservationPolicy(kept),
+            best_fn=score if best else None,
+            best_mode=best or "max",
+        )
         self._manager = ocp.CheckpointManager(epath.Path(directory).absolute(), options=options)
-        self._every = every
+        self._best = best
 
-    def restore(self, state: Any, iterator: grain.DatasetIterator) -> Any:
+    def restore(self, state: Any, iterator: grain.DatasetIterator) -> tuple[Any, Progress]:
         """The newest state, laid out as `state` is, with the iterator moved to its place; `state` if there is none."""
-        if self._manager.latest_step() is None:
-            return state
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+        step = self._manager.latest_step()
+        if step is None:
+            return state, Progress()
         restored = self._manager.restore(
-            self._manager.latest_step(),
+            step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract), data=grain.checkpoint.CheckpointRestore(iterator)
+                state=ocp.args.StandardRestore(_abstract(state)),
+                data=grain.checkpoint.CheckpointRestore(iterator),
+                progress=ocp.args.JsonRestore(),
             ),
         )
-        return restored["state"]
+        return restored["state"], Progress(**restored["progress"])
 
-    def due(self, step: int) -> bool:
-        return step % self._every == 0
+    def restore_best(self, state: Any) -> Any:
+        """The state with the best score, laid out as `state` is; `state` where none was scored."""
+        self._manager.wait_until_finished()
+        step = self._manager.best_step() if self._best else None
+        if step is None:
+            return state
+        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(_abstract(state)))
+        return self._manager.restore(step, args=wanted)["state"]
 
-    def save(self, step: int, state: Any, iterator: grain.DatasetIterator) -> None:
-        """Saves in the background."""
+    def save(
+        self,
+        step: int,
+        state: Any,
+        iterator: grain.DatasetIterator,
+        progress: Progress,
+        score: float | None = None,
+    ) -> None:
+        """Saves in the background; in the place of what was saved at this step, if anything was."""
+        if step in self._manager.all_steps():
+            self._manager.delete(step)
         self._manager.save(
             step,
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=grain.checkpoint.CheckpointSave(iterator)),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                data=grain.checkpoint.CheckpointSave(iterator),
+                progress=ocp.args.JsonSave(progress._asdict()),
+            ),
+            metrics=None if score is None else {"score": score},
+            force=True,
         )
 
     def close(self) -> None:
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def _abstract(state: Any) -> Any:
+    return jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
 
 
 def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: bool = False) -> None:

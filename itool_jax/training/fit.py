@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import grain
 import jax
 from etils import epath
 from jax.sharding import Mesh
 
-from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import shard, shard_batch
 from itool_jax.progress import note
-from itool_jax.training.checkpoints import TrainingCheckpoints
+from itool_jax.stopping import Stopped, StopRequest
+from itool_jax.training.checkpoints import Progress, TrainingCheckpoints
 from itool_jax.training.memory import training_bytes
+from itool_jax.training.not_finite import require_finite
 from itool_jax.training.objectives import ObjectiveFn
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
+from itool_jax.training.utilization import Gauge
 
 OnStep = Callable[[int, dict[str, float]], None]
-OnEval = Callable[[int, Policy], None]
+OnEval = Callable[[int, Policy], float | None]
+
+# What states can be compared by, and which is better; HELDOUT is what `on_eval` returns, the others are metrics.
+HELDOUT = "heldout"
+BETTER: dict[str, Literal["min", "max"]] = {"loss": "min", "accuracy": "max", "margin": "max", HELDOUT: "max"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,26 @@ class FitConfig:
 
     checkpoint_every  steps between saved states
     eval_every        steps between calls of `on_eval`; 0 for never
+    keep_last         newest states kept on disk
+    keep_best         a key of BETTER: the best state is kept as well, and its policy is the outcome; "" is the last one
     """
 
     optimizer: OptimizerConfig
     _: KW_ONLY
     checkpoint_every: int = 200
     eval_every: int = 0
+    keep_last: int = 2
+    keep_best: str = ""
+
+    def saves(self, step: int, last: int) -> bool:
+        """Whether the state after this step is saved: every so often, and wherever it can be the best."""
+        scored = self.keep_best and (step == last or (self.keep_best == HELDOUT and self.evaluates(step, last)))
+        return step % self.checkpoint_every == 0 or bool(scored)
+
+    def evaluates(self, step: int, last: int) -> bool:
+        if not self.eval_every:
+            return False
+        return step % self.eval_every == 0 or (self.keep_best == HELDOUT and step == last)
 
 
 def fit(
@@ -50,65 +70,109 @@ def fit(
     on_step: OnStep = lambda step, metrics: None,
     on_eval: OnEval = lambda step, policy: None,
 ) -> Policy:
-    """Trains over all of `batches` and returns the policy; goes on from the newest state in `directory`.
+    """Trains over all of `batches` and returns the policy, the last or the best.
 
-    `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, ...) after the next step was
-    dispatched.
-    Raises UserError where a loss or gradient is no longer finite.
+    Goes on from the newest state in `directory`.
+
+    `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, mfu, ...) after the next step was
+    dispatched; `on_eval` returns a score of the policy, the higher the better, or None.
+    Raises UserError where a loss or gradient is no longer finite, with the batch of that step saved in `directory`.
+    Raises Stopped, with the state saved, where a signal asked for it (see `itool_jax.stopping`).
     """
     optimizer = make_optimizer(cfg.optimizer)
     policy = policy.replace(params=shard(policy.params, mesh))  # pyright: ignore
     iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)))
-    checkpoints = TrainingCheckpoints(directory, cfg.checkpoint_every)
+    best = BETTER[cfg.keep_best] if cfg.keep_best else ""
+    checkpoints = TrainingCheckpoints(directory, keep_last=cfg.keep_last, best=best)
+    last = len(batches)
     try:
         initial = init_state(policy, optimizer, mesh)
         note(f"each device holds, beside activations: {training_bytes(policy, initial)}")
         step_fn = make_train_step(objective, optimizer, initial)
-        state = checkpoints.restore(initial, iterator)
+        state, progress = checkpoints.restore(initial, iterator)
         frozen = frozen_part(policy)
-        report = _LateReport(on_step)
-        schedule = jax.jit(cfg.optimizer.schedule())
-        with jax.set_mesh(mesh):
-            for step in range(int(state.step) + 1, len(batches) + 1):
-                batch = shard_batch(next(iterator), mesh, axis=1)
-                state, metrics = step_fn(state, frozen, batch)
-                report.later(step, metrics | {"learning_rate": schedule(step - 1)})
-                if checkpoints.due(step):
+        watch = _Watch(cfg.keep_best, progress)
+        gauge = Gauge(mesh, policy.config.dtype)
+        report = _LateReport(on_step, watch, gauge, directory)
+        schedule = jax.jit(cfg.optimizer.rate())
+        step, settled = int(state.step), progress.settled
+        with StopRequest() as stop, jax.set_mesh(mesh):
+            while step < last or not settled:
+                if settled:
+                    step += 1
+                    batch = next(iterator)
+                    placed = shard_batch(batch, mesh, axis=1)
+                    gauge.look_at(step_fn, objective, state, frozen, placed)
+                    state, metrics = step_fn(state, frozen, placed)
+                    report.later(step, metrics | {"learning_rate": schedule(step - 1)}, batch)
+                wish, score, settled = stop.reached(step), None, True
+                if cfg.evaluates(step, last):
+                    try:
+                        with stop.raising(wish):
+                            score = on_eval(step, policy.with_trainable(state.trainable))
+                    except Stopped as stopped:
+                        wish, settled = str(stopped), False
+                saves = cfg.saves(step, last)
+                if wish or saves:
                     report.flush()  # a state that came of a loss no longer finite must not be gone on from
-                    checkpoints.save(step, state, iterator)
-                if cfg.eval_every and step % cfg.eval_every == 0:
-                    on_eval(step, policy.with_trainable(state.trainable))
+                    if saves and settled and cfg.keep_best != HELDOUT:
+                        score = watch.score()
+                    checkpoints.save(step, state, iterator, watch.progress(settled), score)
+                if wish:
+                    note(f"stopped by {wish} after step {step:,} of {last:,}, which is saved in {directory}")
+                    raise Stopped(wish)
         report.flush()
+        if cfg.keep_best:
+            state = checkpoints.restore_best(state)
+            note(f"the best state by {cfg.keep_best} is that of step {int(state.step):,} of {last:,}")
     finally:
         checkpoints.close()
     return policy.with_trainable(state.trainable)
 
 
+class _Watch:
+    """The mean of a metric over the steps since states were last compared by it."""
+
+    def __init__(self, name: str, progress: Progress):
+        self._name, self._total, self._count = name, progress.total, progress.count
+
+    def add(self, metrics: Mapping[str, float]) -> None:
+        if self._name in metrics:
+            self._total, self._count = self._total + metrics[self._name], self._count + 1
+
+    def score(self) -> float | None:
+        """The mean, which begins anew; None over nothing."""
+        mean = self._total / self._count if self._count else None
+        self._total, self._count = 0.0, 0
+        return mean
+
+    def progress(self, settled: bool) -> Progress:
+        return Progress(self._total, self._count, settled)
+
+
 class _LateReport:
     """Holds a step's metrics until the next step is on its way, so that the device never waits for the host."""
 
-    def __init__(self, on_step: OnStep):
-        self._on_step = on_step
-        self._waiting: tuple[int, dict[str, Any]] | None = None
+    def __init__(self, on_step: OnStep, watch: _Watch, gauge: Gauge, directory: epath.PathLike):
+        self._on_step, self._watch, self._gauge, self._directory = on_step, watch, gauge, directory
+        self._waiting: tuple[int, dict[str, Any], Any] | None = None
         self._last = time.monotonic()
 
-    def later(self, step: int, metrics: dict[str, Any]) -> None:
+    def later(self, step: int, metrics: dict[str, Any], batch: Any) -> None:
         self.flush()
-        self._waiting = (step, metrics)
+        self._waiting = (step, metrics, batch)
 
     def flush(self) -> None:
         if self._waiting is None:
             return
-        step, metrics = self._waiting
+        step, metrics, batch = self._waiting
         self._waiting = None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
-            raise UserError(
-                f"the loss at step {step} is {values['loss']} (gradient norm {values['grad_norm']}): training stopped. "
-                "Start in another --workdir with a lower learning rate or clip norm."
-            )
+        require_finite(step, values, batch, self._directory)
         values = {name: value for name, value in values.items() if not math.isnan(value)}  # means over nothing
+        self._watch.add(values)
         now = time.monotonic()
         values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
         values["tokens_per_s"] = values["tokens"] * values["steps_per_s"]
+        values |= self._gauge.read(values["steps_per_s"])
         self._on_step(step, values)

@@ -21,8 +21,10 @@ PyTree = Any
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW; the rate rises over `warmup_fraction` of the steps, then falls to 0 by cosine.
+    """AdamW or Adafactor; the rate rises over `warmup_fraction` of the steps, then follows the schedule.
 
+    optimizer    "adamw" or "adafactor"
+    schedule     "cosine" or "linear" down to 0 at the last step, or "constant"
     master_copy  keep f32 weights in the optimiser's state, of which those trained in bf16 are a rounding
     """
 
@@ -34,28 +36,55 @@ class OptimizerConfig:
     clip: float = 1.0
     b2: float = 0.95
     master_copy: bool = False
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
 
-    def schedule(self) -> optax.Schedule:
+    def rate(self) -> optax.Schedule:
+        """The learning rate by the count of steps done before."""
         warmup = min(self.steps - 1, max(1, round(self.warmup_fraction * self.steps))) if self.steps > 1 else 0
-        return optax.warmup_cosine_decay_schedule(
-            self.learning_rate / max(warmup, 1),  # the first step moves too
-            self.learning_rate,
-            warmup,
-            max(self.steps, 1),
-        )
+        peak, left = self.learning_rate, max(self.steps - warmup, 1)
+        after = {
+            "cosine": lambda: optax.cosine_decay_schedule(peak, left),
+            "linear": lambda: optax.linear_schedule(peak, 0.0, left),
+            "constant": lambda: optax.constant_schedule(peak),
+        }
+        if self.schedule not in after:
+            raise ValueError(f"unknown schedule {self.schedule!r}: expected one of {', '.join(after)}")
+        rising = optax.linear_schedule(peak / max(warmup, 1), peak, warmup)  # the first step moves too
+        return optax.join_schedules([rising, after[self.schedule]()], [warmup])
 
 
 def make_optimizer(cfg: OptimizerConfig) -> optax.GradientTransformation:
-    """Clipping by global norm (0 does not clip), then AdamW; norms' scales and biases are not decayed."""
-
-    def decayed(tree: PyTree) -> PyTree:
-        return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key not in ("scale", "bias"), tree)
-
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(cfg.clip) if cfg.clip else optax.identity(),
-        optax.adamw(cfg.schedule(), b2=cfg.b2, weight_decay=cfg.weight_decay, mask=decayed),
-    )
+    """Clipping by global norm (0 does not clip), then AdamW or Adafactor; norms' scales and biases are not decayed."""
+    rules = {"adamw": _adamw, "adafactor": _adafactor}
+    if cfg.optimizer not in rules:
+        raise ValueError(f"unknown optimizer {cfg.optimizer!r}: expected one of {', '.join(rules)}")
+    clip = optax.clip_by_global_norm(cfg.clip) if cfg.clip else optax.identity()
+    optimizer = optax.chain(clip, rules[cfg.optimizer](cfg))
     return with_master_copy(optimizer) if cfg.master_copy else optimizer
+
+
+def _adamw(cfg: OptimizerConfig) -> optax.GradientTransformation:
+    return optax.adamw(cfg.rate(), b2=cfg.b2, weight_decay=cfg.weight_decay, mask=_decayed)
+
+
+def _adafactor(cfg: OptimizerConfig) -> optax.GradientTransformation:
+    """Adafactor without a first moment, Shazeer and Stern 2018 (arXiv 1804.04235), algorithm 4.
+
+    As AdamW's, the rate is that of a step in weights and not relative to their size, and weight decay is multiplied by
+    it: optax.adafactor would decay by its rate alone. Second moments of matrices are kept as sums over their two
+    longest dimensions, where both have 128 at least.
+    """
+    return optax.chain(
+        optax.scale_by_factored_rms(),
+        optax.clip_by_block_rms(1.0),
+        optax.add_decayed_weights(cfg.weight_decay, mask=_decayed),
+        optax.scale_by_learning_rate(cfg.rate()),
+    )
+
+
+def _decayed(tree: PyTree) -> PyTree:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key not in ("scale", "bias"), tree)
 
 
 class MasterCopy(NamedTuple):

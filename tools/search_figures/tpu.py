@@ -13,10 +13,10 @@ from ml_collections import ConfigDict
 from itool_jax.config_loading import load_config
 from itool_jax.plan.abstract import abstract_policy, per_device
 from itool_jax.plan.compiler import OutOfMemory, compile_program
-from itool_jax.plan.flops import matmul_flops
 from itool_jax.plan.memory import estimate, live
 from itool_jax.plan.programs import Lengths, Program, stage_programs
 from itool_jax.plan.target import Target, topology_target
+from itool_jax.training.flops import matmul_flops
 
 CONFIG = Path(__file__).parents[2] / "configs" / "llama3_1_8b.py"
 TARGET = 2.0  # the compiler's estimate of a decode step over bytes by bandwidth, at most

@@ -30,7 +30,11 @@ from itool_jax.metrics import read_metrics
 MANIFEST, CONFIG, STATS = "manifest.json", "config.json", "stats.json"
 _ROUND = re.compile(r"round_\d{3,}")
 _SETS_FIRST = ("easy", "medium", "hard", "unseen_tools")
-_DRAWN = ("loss", "accuracy", "margin", "chosen_logprob", "rejected_logprob", "score", "self_evaluation")
+_DRAWN = (
+    *("loss", "accuracy", "margin", "chosen_logprob", "rejected_logprob", "chosen_drift", "rejected_drift"),
+    *("grad_norm", "learning_rate", "tokens_per_s", "mfu", "memory_gib", "peak_memory_gib"),
+    *("score", "self_evaluation"),
+)
 _BENCHMARKS = "benchmarks"
 _HELDOUT = "heldout"  # metrics of the stage X/heldout are exact-match shares by set while X was training
 

@@ -16,8 +16,17 @@ _METRICS = {
     "loss": "loss",
     "margin": "margin of chosen over rejected",
     "accuracy": "share of pairs ranked right",
-    "chosen_logprob": "chosen",
-    "rejected_logprob": "rejected",
+    "grad_norm": "norm of the gradient, before clipping",
+    "learning_rate": "learning rate",
+    "tokens_per_s": "tokens a second",
+    "mfu": "model FLOPs of the devices' peak, %",
+}
+_WIDE = ("loss", "grad_norm")  # may span powers of ten
+# Metrics that share a panel, by its title.
+_TOGETHER = {
+    "log-probability per token": {"chosen_logprob": "chosen", "rejected_logprob": "rejected"},
+    "log-probability against the reference's": {"chosen_drift": "chosen", "rejected_drift": "rejected"},
+    "memory of the fullest device, GiB": {"memory_gib": "in use", "peak_memory_gib": "at most so far"},
 }
 _REWARDS = {"score": "O, the credit for slots", "self_evaluation": "C, self-evaluation"}
 _SEARCH = "/search"  # the end of the names of stages whose steps are trees, not training
@@ -189,23 +198,25 @@ def _search_panels(curves: Mapping[str, Mapping[str, Points]]) -> Iterable[Marku
 
 def _training_panels(curves: Mapping[str, Mapping[str, Points]]) -> Iterable[Markup]:
     """Panels of a warm-up or a round, whose stages follow one another in time."""
-    for name in ("loss", "margin", "accuracy"):
+    for name, title in _METRICS.items():
         series = [
-            (wording.stage_label(stage.split("/")[-1]), found[name]) for stage, found in curves.items() if name in found
+            (wording.stage_label(stage.split("/")[-1]), _in_percent(found[name]) if name == "mfu" else found[name])
+            for stage, found in curves.items()
+            if name in found
         ]
         if series:
-            yield _panel(_METRICS[name], "", charts.curves(series, follow_on=True, wide_range=name == "loss"))
-    sides = [
-        (_METRICS[name], points) for name in ("chosen_logprob", "rejected_logprob") if (points := _joined(curves, name))
-    ]
-    if sides:
-        yield _series_panel("log-probability per token", sides)
+            yield _panel(title, "", charts.curves(series, follow_on=True, wide_range=name in _WIDE))
+    for title, metrics in _TOGETHER.items():
+        if lines := [(says, points) for name, says in metrics.items() if (points := _joined(curves, name))]:
+            yield _series_panel(title, lines)
     sets = dict.fromkeys(name for found in curves.values() for name in found if name.startswith("heldout/"))
     if sets:
-        shares = [(wording.set_label(name.partition("/")[2]), _joined(curves, name)) for name in sets]
-        yield _series_panel(
-            "exact match, %", [(name, tuple((step, 100 * y) for step, y in found)) for name, found in shares]
-        )
+        shares = [(wording.set_label(name.partition("/")[2]), _in_percent(_joined(curves, name))) for name in sets]
+        yield _series_panel("exact match, %", shares)
+
+
+def _in_percent(points: Points) -> Points:
+    return tuple((step, 100 * value) for step, value in points)
 
 
 def _joined(curves: Mapping[str, Mapping[str, Points]], name: str) -> Points:

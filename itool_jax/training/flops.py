@@ -39,6 +39,18 @@ def matmul_flops(jaxpr: Any) -> Flops:
     return sum((_of_equation(equation) for equation in _open(jaxpr).eqns), Flops())
 
 
+def checkpointed_flops(jaxpr: Any) -> Flops:
+    """The part of a forward pass that stands under `jax.checkpoint`: its backward pass computes that once more."""
+    total = Flops()
+    for equation in _open(jaxpr).eqns:
+        if equation.primitive.name == "remat2":
+            total += _of_equation(equation)
+        else:
+            inner = sum((checkpointed_flops(part) for part in _inner(equation.params)), Flops())
+            total += inner.times(equation.params["length"] if equation.primitive.name == "scan" else 1)
+    return total
+
+
 def _of_equation(equation: Any) -> Flops:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
