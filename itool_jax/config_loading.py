@@ -141,6 +141,11 @@ def _check_prefer(round: ConfigDict, name: str, where: str) -> None:
                 f"{where}: in {name} {key} is {value!r} with the loss {prefer.loss!r}, which is not of pairs and "
                 f"has no use for it: set it to {type(value)()!r}."
             )
+    if prefer.keep_best in ("accuracy", "margin") and prefer.loss in NOT_OF_PAIRS:
+        raise UserError(
+            f"{where}: in {name} prefer.keep_best is {prefer.keep_best!r} with the loss {prefer.loss!r}, which is not "
+            "of pairs and has none: set it to 'loss'."
+        )
     if prefer.loss == "grpo" and (search.iterations, search.extra_iterations) != (1, 0):
         raise UserError(
             f"{where}: in {name} prefer.loss is 'grpo' with search.iterations {search.iterations} and extra_iterations "
