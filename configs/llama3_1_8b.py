@@ -5,7 +5,7 @@ names. The data are not part of the project: `--config.data.folder=DIR` names th
 with heldout.json, rows of it that you have set apart.
 Modes: `llama3_1_8b.py` trains adapters on 16 TPU chips of 16 GiB (v5e-16), `llama3_1_8b.py:full` all parameters, in
 bfloat16 with a float32 copy. `:v6e-16`, `:v5p-64`, `:8xh100` and `:1xh200` are for those machines, and with `-full`, as
-in `:v5p-64-full`, train all parameters there, but on one H200, where they do not fit: docs/scaling.md.
+in `:v5p-64-full`, train all parameters there: on one H200 with Adafactor and in smaller steps (docs/scaling.md).
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,7 @@ The weights are the hub's, or a folder that `--config.model.checkpoint` names. T
 apart.
 Modes: `qwen2_5_7b.py` trains adapters on 16 TPU chips of 16 GiB (v5e-16), `qwen2_5_7b.py:full` all parameters, in
 bfloat16 with a float32 copy. `:v6e-16`, `:v5p-64`, `:8xh100` and `:1xh200` are for those machines, and with `-full`, as
-in `:v5p-64-full`, train all parameters there, but on one H200, where they do not fit: docs/scaling.md.
+in `:v5p-64-full`, train all parameters there: on one H200 with Adafactor and in smaller steps (docs/scaling.md).
 """
 
 from ml_collections import ConfigDict

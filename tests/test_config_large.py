@@ -36,6 +36,7 @@ def test_every_stage_of_every_mode_fits_its_machine(model, mode):
 
 
 LAYOUT = re.compile(r"mesh\.\w+|(warmup|round\.prefer)\.(rows|accumulate)|round\.search\.trees|evaluate\.slots")
+SHORT_OF_MEMORY = "1xh200-full"
 
 
 @pytest.mark.parametrize(("model", "mode"), SHIPPED)
@@ -43,9 +44,10 @@ def test_machines_differ_in_how_the_work_lies_and_not_in_what_it_is(model, mode)
     config = config_of(model, mode)
     on_default = config_of(model, "full" if is_full(mode) else "")
     other = [key for key, *_ in differences(config_to_json(config), config_to_json(on_default))]
-    assert all(LAYOUT.fullmatch(key) for key in other), other
+    other = [key for key in other if not LAYOUT.fullmatch(key)]
+    assert other == (["round.prefer.optimizer", "warmup.optimizer"] if mode == SHORT_OF_MEMORY else [])
     for stage in (config.warmup, config.round.prefer):
-        assert stage.rows * stage.accumulate == ROWS_A_STEP
+        assert stage.rows * stage.accumulate == (4 if mode == SHORT_OF_MEMORY else ROWS_A_STEP)
 
 
 @pytest.mark.parametrize("mode", ["", "full"])
@@ -61,9 +63,9 @@ def test_rounds_take_smaller_steps():
     assert rates == [1e-6, 5e-7, 2.5e-7]
 
 
-def test_a_mode_that_does_not_fit_is_not_there():
-    with pytest.raises(UserError, match=r"no mode '1xh200-full': its modes are '', 'full', 'v5e-16'"):
-        config_of("llama3_1_8b", "1xh200-full")
+def test_a_mode_for_no_machine_is_not_there():
+    with pytest.raises(UserError, match=r"no mode 'v4-8': its modes are '', 'full', 'v5e-16'"):
+        config_of("llama3_1_8b", "v4-8")
     with pytest.raises(UserError, match=r"no mode 'full': its modes are '', 'v5e-16'"):
         config_of("paper", "full")
 
