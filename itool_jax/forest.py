@@ -36,6 +36,17 @@ class TokenTree:
     def __len__(self) -> int:
         return sum(len(segment) for segment in self.segments)
 
+    @property
+    def counting(self) -> frozenset[int]:
+        """The segments that weigh something or belong to a completion: all that losses and sums read."""
+        spelled = (s for spelled in self.completions for s in spelled)
+        return frozenset((*spelled, *(s for s, weight in enumerate(self.weights) if weight)))
+
+    @property
+    def counted(self) -> int:
+        """How many tokens those have."""
+        return sum(len(self.segments[s]) for s in self.counting)
+
 
 def chain(prompt: Tokens, answer: Tokens) -> TokenTree:
     """A prompt and its one answer, as SFT and perplexity use them; the answer's tokens weigh 1."""
@@ -112,6 +123,8 @@ class PackedForest(NamedTuple):
     end          int32 [B, S]   one past the last token of the subtree under this token's segment; padding holds i + 1
     weight       float32 [B, S] what the token counts in a weighted loss; 0 for padding and a root's first token
     select       float32 [B, C, R] 1 where completion c takes segment r
+    counted      int32 [B, M]   where the tokens stand whose log-probs are read: they weigh something or are of a
+                                completion; padding holds S
     """
 
     tokens: Array
@@ -121,23 +134,35 @@ class PackedForest(NamedTuple):
     end: Array
     weight: Array
     select: Array
+    counted: Array
 
 
 class Capacity(NamedTuple):
-    """Sizes of a row: S tokens, R segments and C completions at most."""
+    """Sizes of a row: S tokens, R segments and C completions at most, and M of its tokens that count; 0 is all S."""
 
     tokens: int
     segments: int
     completions: int
+    counted: int = 0
 
 
 def capacity_for(trees: Sequence[TokenTree], rows: Sequence[Sequence[int]], tokens: int) -> Capacity:
-    """The smallest capacity that holds these rows, segments and completions rounded up to powers of two."""
+    """The smallest capacity that holds these rows; segments and completions are rounded up to powers of two, and
+    tokens that count as `counted_capacity` has it."""
 
     def most(count) -> int:
-        return 1 << max(0, max((sum(count(trees[t]) for t in row) for row in rows), default=1) - 1).bit_length()
+        return max((sum(count(trees[t]) for t in row) for row in rows), default=1)
 
-    return Capacity(tokens, most(lambda t: len(t.segments)), most(lambda t: len(t.completions)))
+    def power(count) -> int:
+        return 1 << max(0, most(count) - 1).bit_length()
+
+    counted = counted_capacity(most(lambda t: t.counted), tokens)
+    return Capacity(tokens, power(lambda t: len(t.segments)), power(lambda t: len(t.completions)), counted)
+
+
+def counted_capacity(most: int, tokens: int) -> int:
+    """Room for so many tokens that count in a row of `tokens`: in steps of 64, so that few programs are compiled."""
+    return min(tokens, max(1, -(-most // 64)) * 64)
 
 
 def bucket(length: int) -> int:
@@ -178,11 +203,13 @@ def pack(sizes: Sequence[int], tokens: int) -> list[tuple[int, ...]]:
 
 def build_row(trees: Sequence[TokenTree], capacity: Capacity) -> PackedForest:
     """Lays trees side by side in one row; arrays without the leading B axis."""
-    S, R, C = capacity
+    S, R, C, M = capacity
+    M = M or S
     index = np.arange(S, dtype=np.int32)
     tokens, positions = np.zeros(S, np.int32), np.zeros(S, np.int32)
     predecessor, node, end = index.copy(), np.full(S, R, np.int32), index + 1
     weight, select = np.zeros(S, np.float32), np.zeros((C, R), np.float32)
+    counts = np.zeros(S, bool)
     at = first_segment = first_completion = 0
     for tree in trees:
         starts = at + np.cumsum([0, *map(len, tree.segments)])
@@ -197,12 +224,18 @@ def build_row(trees: Sequence[TokenTree], capacity: Capacity) -> PackedForest:
             predecessor[here] = index[here] - 1
             predecessor[starts[s]] = starts[s] if parent < 0 else starts[parent + 1] - 1
             node[here], end[here], weight[here] = first_segment + s, subtree_end[s], tree.weights[s]
+        for s in tree.counting:
+            counts[starts[s] : starts[s + 1]] = True
         weight[at] = 0.0
         for c, spelled in enumerate(tree.completions):
             select[first_completion + c, [first_segment + s for s in spelled]] = 1.0
         at, first_segment = int(starts[-1]), first_segment + len(tree.segments)
         first_completion += len(tree.completions)
-    return PackedForest(tokens, positions, predecessor, node, end, weight, select)
+    places = np.flatnonzero(counts)
+    if len(places) > M:
+        raise ValueError(f"{len(places)} tokens of a row count, but it has room for {M} of them")
+    counted = np.append(places, np.full(M - len(places), S)).astype(np.int32)
+    return PackedForest(tokens, positions, predecessor, node, end, weight, select, counted)
 
 
 def completion_places(node_S: Array, select_CR: Array, completion: int) -> Array:

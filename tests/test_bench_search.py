@@ -11,10 +11,11 @@ import pytest
 import bench_search
 from itool_jax.errors import UserError
 from search_figures.host import arena_bytes
-from search_figures.measure import alternate, greedy_agreement, shortfall
+from search_figures.measure import greedy_agreement, shortfall
 from search_figures.ours import TreeSide
 from search_figures.trace import covered, idle_seconds
 from search_figures.workload import Workload, case, expand
+from side_by_side import alternate
 
 
 @pytest.fixture(scope="module")

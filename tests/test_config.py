@@ -307,7 +307,7 @@ def test_labels_are_smoothed_only_where_the_loss_has_them():
             "prefer.sft_weight is 0.5 with the loss 'grpo', which is not of pairs and has no use",
         ),
         (("pairs.weight=gap",), "pairs.weight is 'gap' with the loss 'grpo', which is not of pairs"),
-        (("prefer.keep_best=margin",), "prefer.keep_best is 'margin' with the loss 'grpo', which is not of pairs and h"),
+        (("prefer.keep_best=margin",), "prefer.keep_best is 'margin' with the loss 'grpo', which is not of p"),
         (("prefer.ratio_clip=0",), "expected at least 1e-06, at most 1"),
     ],
 )

@@ -36,7 +36,7 @@ def store(tmp_path_factory):
 
 
 def rows_of(corpus: Corpus) -> SftRows:
-    return SftRows(Chains(corpus), ROW_TOKENS, corpus.lengths)
+    return SftRows(Chains(corpus), ROW_TOKENS, corpus.parts)
 
 
 def stored_batches(store, process=(0, 1), epochs=3):

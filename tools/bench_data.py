@@ -70,7 +70,7 @@ def read(options: argparse.Namespace, dialect: Dialect) -> None:
         corpus = corpus.shuffled("split 0")
     print(f"after opening: {_peak():.0f} MB")
     with _timed("plan its rows", len(corpus), "examples"):
-        rows = SftRows(Chains(corpus), options.row_tokens, corpus.lengths)
+        rows = SftRows(Chains(corpus), options.row_tokens, corpus.parts)
     filled = corpus.lengths.sum(dtype=np.int64) / len(rows)
     print(f"{len(rows)} rows of {options.row_tokens} tokens, {filled:.0f} filled; memory up to now {_peak():.0f} MB")
     places = np.random.default_rng(0).integers(0, len(store), options.reads)

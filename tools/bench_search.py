@@ -27,10 +27,10 @@ from itool_jax.progress import note
 from search_figures.engines import libraries, unshared
 from search_figures.gpu import on_gpu
 from search_figures.host import host_share
-from search_figures.measure import machine, versions
 from search_figures.tpu import compiled
 from search_figures.whole_search import Recorded, recorded, tool_world_task, whole_search
 from search_figures.workload import weights
+from side_by_side import machine, show, versions
 
 CASES = ("A", "A2048", "SmolLM2")
 
@@ -81,19 +81,6 @@ def searched(options: argparse.Namespace) -> Recorded:
     sizes = (4, 2) if options.small else (options.examples, options.trees)
     task = tool_world_task(*sizes, options.threads, options.small)
     return recorded(task, task.policy if options.small else weights(small=False))
-
-
-def show(number: int, figure: dict[str, Any]) -> None:
-    """Every number of a figure, one a line, but for the seconds of single repeats."""
-    for path, value in leaves(figure):
-        if path[-1] != "seconds" or not isinstance(value, list):
-            print(number, *path, f"{value:,.4g}" if isinstance(value, float) else value, flush=True)
-
-
-def leaves(tree: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    if not isinstance(tree, dict):
-        return [(path, tree)]
-    return [leaf for key, value in tree.items() for leaf in leaves(value, (*path, str(key)))]
 
 
 if __name__ == "__main__":

@@ -94,6 +94,11 @@ class Corpus(Sequence[Prepared]):
         return self.columns.prompt_tokens + self.columns.answer_tokens
 
     @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens of each prompt and of each answer."""
+        return self.columns.prompt_tokens, self.columns.answer_tokens
+
+    @property
     def ids(self) -> list[str]:
         return self.columns.ids.to_pylist()
 

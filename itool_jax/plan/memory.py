@@ -22,6 +22,7 @@ import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from itool_jax.models.forest_blocks import BLOCK, block_size
+from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.parallel.processes import WEIGHTS
 from itool_jax.plan.abstract import laid_out, per_device, shard_shape
 from itool_jax.plan.programs import Program
@@ -147,8 +148,8 @@ class _Sizes:
         return self.rows * self.tokens * self.over_tensor(self.cfg.ffn) * self.itemsize
 
     def logits(self, tokens: int) -> int:
-        """Logits in f32 of so many tokens a row."""
-        return self.rows * min(tokens, self.tokens) * self.over_tensor(self.cfg.vocab_size) * F32
+        """Logits in f32 of so many tokens, or of all where a device has fewer."""
+        return min(tokens, self.rows * self.tokens) * self.over_tensor(self.cfg.vocab_size) * F32
 
     @property
     def head(self) -> int:
@@ -204,7 +205,7 @@ def _decode(program: Program, target: Target, jaxpr: Any) -> Parts:
     if not cast:
         layers = program.policy.params["layers"]
         kept["second copy of q, k, v"] = per_device([layers[name]["kernel"] for name in ("q", "k", "v")])
-    return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.tokens)}
+    return kept, {"attention": 2 * s.scores, "logits": 4 * s.logits(s.rows * s.tokens)}
 
 
 def _cast_weights(program: Program, s: _Sizes) -> dict[str, int]:
@@ -233,6 +234,8 @@ def _saved(program: Program, target: Target, jaxpr: Any) -> int:
         sizes = list(shape)
         if program.passes.rows in sizes[1:]:
             sizes[sizes.index(program.passes.rows, 1)] = s.rows
+        elif len(sizes) > 2 and sizes[1] == batch_divisor(target.mesh):  # one part of a chunk's tokens for each device
+            sizes[1] = 1
         wide = next((axis for axis, size in enumerate(sizes) if axis > 1 and size in split), None)
         if wide is not None:
             sizes[wide] = s.over_tensor(sizes[wide])

@@ -136,7 +136,7 @@ def _sft(config: ConfigDict, policy: Policy, mesh: AnyMesh, data: Lengths) -> Pr
 
 
 def _prefer(config: ConfigDict, policy: Policy, mesh: AnyMesh) -> Program:
-    """Rows hold one tree, with all the pairs or answers that it may have; its tokens are the row's."""
+    """Rows hold one tree, with all the pairs or answers that it may have; those take half of the row at most."""
     round = round_config(config, 0)
     cfg, mode = round.prefer, round.pairs.mode
     if mode in ("answers", "right", "truth", "group"):
@@ -145,8 +145,9 @@ def _prefer(config: ConfigDict, policy: Policy, mesh: AnyMesh) -> Program:
     else:
         pairs, sides = round.pairs.per_tree_max or _PAIRS, 2
     pairs = min(pairs, (cfg.row_tokens - 2) // sides)
-    tokens = [tuple((sides * i + side + 1,) for side in range(sides)) for i in range(pairs)]
-    groups = tuple(TokenPreference((), of, tuple(range(sides)), ((0.0,),) * sides) for of in tokens)
+    length = max(1, min(round.search.answer_tokens, cfg.row_tokens // 2 // (pairs * sides)))
+    tokens = [tuple((sides * i + side + 1,) * length for side in range(sides)) for i in range(pairs)]
+    groups = tuple(TokenPreference((), of, tuple(range(sides)), ((0.0,) * length,) * sides) for of in tokens)
     anchor = (0,) if cfg.anchor_weight else ()
     made = PreferenceRows([PairGroup("", (0,), groups, anchor)], cfg.row_tokens)
     return _step(f"{cfg.loss} step", config, cfg, "round.prefer", made, preference_objective(cfg), policy, mesh)

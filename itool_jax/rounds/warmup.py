@@ -69,7 +69,7 @@ def train_on(
     if not fitting or not epochs:
         note(f"{stage.name}: nothing to train on ({len(fitting)} examples, {epochs} epochs)")
         return policy, counts
-    rows = SftRows(Chains(fitting), cfg.row_tokens, fitting.lengths)
+    rows = SftRows(Chains(fitting), cfg.row_tokens, fitting.parts)
     per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
     batches = batched(
         rows,

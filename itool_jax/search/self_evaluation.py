@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from itool_jax.data.prepared import Dialect, Prepared
-from itool_jax.forest import Capacity, TokenTree, branch, bucket, build_batch
+from itool_jax.forest import Capacity, TokenTree, branch, bucket, build_batch, counted_capacity
 from itool_jax.models.policy import Policy
 from itool_jax.training.logprobs import score_rows
 
@@ -81,7 +81,10 @@ class SelfEvaluator:
         orders = len(self._choices)
         per_answer = orders * len(OPTIONS)
         capacity = Capacity(
-            self._row_tokens, bucket(self._answers * (2 + 3 * per_answer)), bucket(self._answers * per_answer)
+            self._row_tokens,
+            bucket(self._answers * (2 + 3 * per_answer)),
+            bucket(self._answers * per_answer),
+            counted_capacity(self._answers * orders * sum(map(len, self._options)), self._row_tokens),
         )
         scores: list[list[float]] = []
         for start in range(0, len(answered), MOST_ROWS):

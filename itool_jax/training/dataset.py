@@ -9,7 +9,7 @@ import grain
 import jax
 import numpy as np
 
-from itool_jax.forest import Capacity, PackedForest, TokenTree, build_row, pack
+from itool_jax.forest import Capacity, PackedForest, TokenTree, build_row, counted_capacity, pack
 
 
 class SftRows:
@@ -18,15 +18,21 @@ class SftRows:
     Rows are planned from the chains' lengths alone, so that `chains` may be read from disk row by row.
     """
 
-    def __init__(self, chains: Sequence[TokenTree], row_tokens: int, lengths: Sequence[int] | np.ndarray | None = None):
-        """`lengths` are the tokens of each chain, where they are known without reading it."""
+    def __init__(
+        self, chains: Sequence[TokenTree], row_tokens: int, lengths: tuple[np.ndarray, np.ndarray] | None = None
+    ):
+        """`lengths` are the tokens of each chain's prompt and answer, where they are known without reading it."""
         self._chains = chains
-        sizes = [len(tree) for tree in chains] if lengths is None else np.asarray(lengths).tolist()
+        if lengths is None:
+            sizes, counted = [len(tree) for tree in chains], np.array([tree.counted for tree in chains], np.int64)
+        else:
+            sizes, counted = (lengths[0] + lengths[1]).tolist(), lengths[1].astype(np.int64)
         rows = pack(sizes, row_tokens)
         self._ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
         self._places = np.fromiter((place for row in rows for place in row), np.int32, len(chains))
         fullest = 1 << (max(map(len, rows), default=1) - 1).bit_length()
-        self._capacity = Capacity(row_tokens, segments=2 * fullest, completions=fullest)
+        most = int(np.add.reduceat(counted[self._places], [0, *self._ends[:-1]]).max()) if rows else 0
+        self._capacity = Capacity(row_tokens, 2 * fullest, fullest, counted_capacity(most, row_tokens))
 
     def __len__(self) -> int:
         return len(self._ends)

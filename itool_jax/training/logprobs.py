@@ -15,34 +15,45 @@ from jaxtyping import Array, Float
 from itool_jax.forest import PackedForest
 from itool_jax.models.forest_attention import AncestorMask
 from itool_jax.models.policy import Policy
-from itool_jax.parallel.mesh import batch_divisor, mesh_of, shard_rows
+from itool_jax.parallel.mesh import batch_divisor, mesh_of, rows_apart, shard_rows
 from itool_jax.parallel.processes import fetched
 
-CHUNK = 256  # tokens of a row whose logits exist at a time
+CHUNK = 512  # tokens of a device whose logits exist at a time
 
 
 def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> Float[Array, "B S"]:
-    """log pi of every token given the path before it, f32; meaningless where a token has no predecessor.
+    """log pi given the path before it, f32, of every token that counts (`PackedForest.counted`); others have 0.
 
-    The logits of only `chunk` tokens a row exist at a time, forward and backward.
+    The head reads the tokens that count and no others; on each device the logits of `chunk` of them exist at a time,
+    forward and backward.
     """
     hidden_BSD, _ = policy.hidden(forest.tokens, forest.positions, AncestorMask(forest.end))
-    before_BSD = jnp.take_along_axis(hidden_BSD, forest.predecessor[..., None], axis=1)
-    B, S, D = before_BSD.shape
-    chunk = min(chunk, S)
-    pad = -S % chunk
-    before = jnp.pad(before_BSD, ((0, 0), (0, pad), (0, 0))).reshape(B, -1, chunk, D).swapaxes(0, 1)
-    tokens = jnp.pad(forest.tokens, ((0, 0), (0, pad))).reshape(B, -1, chunk).swapaxes(0, 1)
+    B, S = forest.tokens.shape
+    counted_BM = jnp.minimum(forest.counted, S - 1)
+    before_BM = jnp.take_along_axis(forest.predecessor, counted_BM, axis=1)
+    before_BMD = jnp.take_along_axis(hidden_BSD, before_BM[..., None], axis=1)
+    tokens_BM = jnp.take_along_axis(forest.tokens, counted_BM, axis=1)
+    mesh = jax.sharding.get_abstract_mesh()
+    parts = 1 if mesh.empty or B % batch_divisor(mesh) else batch_divisor(mesh)  # one on each device
+    each = tokens_BM.size // parts
+    chunk = min(chunk, each)
+
+    def in_chunks(x: jax.Array) -> jax.Array:
+        x = rows_apart(x.reshape(parts, each, *x.shape[2:]))
+        x = jnp.pad(x, ((0, 0), (0, -each % chunk), *((0, 0),) * (x.ndim - 2)))
+        return x.reshape(parts, -1, chunk, *x.shape[2:]).swapaxes(0, 1)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def read(_, piece):
         hidden, token = piece
-        logits = policy.logits(hidden)
+        logits = policy.logits(rows_apart(hidden))
         picked = jnp.take_along_axis(logits, token[..., None], axis=-1)[..., 0]
         return None, picked - jax.nn.logsumexp(logits, axis=-1)
 
-    _, logprobs = jax.lax.scan(read, None, (before, tokens))
-    return logprobs.swapaxes(0, 1).reshape(B, S + pad)[:, :S]
+    _, found = jax.lax.scan(read, None, (in_chunks(before_BMD), in_chunks(tokens_BM)))
+    found_BM = found.swapaxes(0, 1).reshape(parts, -1)[:, :each].reshape(tokens_BM.shape)
+    rows_B1 = jnp.arange(B, dtype=jnp.int32)[:, None]
+    return jnp.zeros((B, S), found.dtype).at[rows_B1, forest.counted].set(found_BM, mode="drop")
 
 
 def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> tuple[Array, Array]:

@@ -1,15 +1,10 @@
-"""Measuring sides against each other: in one run, in alternating order, medians, and that they compute the same."""
+"""Tokens per second of sides that sample, and that they compute the same."""
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +12,7 @@ from itool_jax.errors import UserError
 from itool_jax.models.generate import all_logits
 from itool_jax.models.policy import Policy
 from search_figures.workload import Samples, Workload
+from side_by_side import alternate
 
 NEAR = 1e-3  # logits this close to the largest may be the greedy choice of another order of summation
 
@@ -31,16 +27,6 @@ class Side(Protocol):
     def run(self, workload: Workload) -> tuple[Samples, float]:
         """Every sample, and the seconds that they took."""
         ...
-
-
-def alternate(runs: Mapping[str, Callable[[], float]], repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """By name the seconds of every repeat and their median; every other repeat takes the sides in reverse order."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for repeat in range(repeats):
-        for name in list(runs)[:: -1 if repeat % 2 else 1]:
-            seconds[name].append(runs[name]())
-            say(f"repeat {repeat + 1} of {repeats}: {name} {seconds[name][-1]:.2f} s")
-    return {name: {"seconds": values, "median": statistics.median(values)} for name, values in seconds.items()}
 
 
 def tokens_per_second(
@@ -108,19 +94,3 @@ def _flat(samples: Samples, workload: Workload) -> list[tuple[list[int], list[in
             flat += [(list(context), tokens) for tokens in branches]
             context += branches[0][: workload.stride]
     return flat
-
-
-def versions() -> dict[str, str]:
-    """Of this environment's parts that matter to speed."""
-    packages = {name: version(name) for name in ("itool-jax", "jax", "jaxlib", "flax", "numpy")}
-    return {"python": platform.python_version(), **packages}
-
-
-def machine() -> dict[str, Any]:
-    device = jax.devices()[0]
-    return {
-        "platform": platform.platform(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "device": device.device_kind,
-        "backend": device.platform,
-    }

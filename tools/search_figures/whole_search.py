@@ -26,8 +26,8 @@ from itool_jax.sampling.single import SingleBranch
 from itool_jax.search.pool import TreePool
 from itool_jax.search.search import SamplingConfig, Search, SearchGrowth
 from itool_jax.search.tree import SearchConfig, SearchTree
-from search_figures.measure import alternate
 from search_figures.ours import one_device
+from side_by_side import alternate
 
 BASE = Path(__file__).parents[2] / "checkpoints" / "tiny_base"
 TARGET = 4.0

@@ -1,11 +1,13 @@
 """Serves transformers' generate: torch, KV cache, one batch over trees, branches as num_return_sequences.
 
-python serve_transformers.py FOLDER    a Hugging Face directory; weights are computed with in f32
+python transformers_generate.py FOLDER    a Hugging Face directory; weights are computed with in f32
+Requests are {"sequences": [[token, ...], ...], "branches": 3, "tokens": 48, "temperature": 1.0}, whose sequences have
+one length, and answers {"samples": [[[token, ...], ...], ...]} by sequence and branch.
 """
 
 import sys
 
-from serving import own_stdout, serve
+from protocol import own_stdout, serve
 
 
 def main(folder: str) -> None:
@@ -37,7 +39,7 @@ def main(folder: str) -> None:
             num_return_sequences=branches if temperature else 1,
             **drawing,
         )
-        return out[:, ids.shape[1] :].reshape(len(sequences), branches, tokens).tolist()
+        return {"samples": out[:, ids.shape[1] :].reshape(len(sequences), branches, tokens).tolist()}
 
     serve(generate, ("transformers", "torch"), say)
 

@@ -1,0 +1,1 @@
+"""Other libraries, each a process in an environment of its own."""
