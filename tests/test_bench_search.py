@@ -51,9 +51,11 @@ def test_figure_2_times_the_engine_without_its_sharing(tmp_path):
 
 
 def test_figure_3_grows_the_same_trees_by_both_control_flows(tmp_path):
-    found = figure(3, tmp_path)
-    assert found["sizes"]["examples"] == 4
-    assert found["sides"].keys() == {"itool_jax", "reference control flow"}
+    own, led = figure(3, tmp_path).values()
+    assert own["sizes"]["examples"] == led["sizes"]["examples"] == 4
+    assert own["sizes"]["mean_prompt_tokens"] < led["sizes"]["mean_prompt_tokens"] == 512
+    assert own["sides"].keys() == led["sides"].keys() == {"itool_jax", "reference control flow"}
+    assert 0 < led["sides"]["itool_jax"]["occupancy"] <= 1
 
 
 def test_figure_4_shares_and_bytes(tmp_path):

@@ -156,19 +156,25 @@ class RMSNorm(nn.Module):
 
 
 def attend(q_BSNH: jax.Array, sources: Sequence[LayerPast], mask_BSC: jax.Array) -> jax.Array:
-    """Grouped-query attention over the columns of all sources under one mask, softmax in f32; returns [B, S, N, H]."""
+    """Grouped-query attention over the columns of all sources under one mask, softmax in f32; returns [B, S, N, H].
+
+    Mixtures are normalised, not weights, which are far more. A query that sees nothing mixes all columns alike.
+    """
     B, S, N, H = q_BSNH.shape
     K = sources[0].k.shape[1]
     wide = _wide(q_BSNH.dtype)
     q_BKGSH = q_BSNH.reshape(B, S, K, N // K, H).transpose(0, 2, 3, 1, 4)
-    dot = partial(jnp.einsum, "BKGSH,BKHC->BKGSC", q_BKGSH, preferred_element_type=wide)
-    scores = jnp.concatenate([dot(source.k) for source in sources], -1)
+    dot = partial(jnp.einsum, preferred_element_type=wide)
+    scores = jnp.concatenate([dot("BKGSH,BKHC->BKGSC", q_BKGSH, source.k) for source in sources], -1)
     scores = jnp.where(mask_BSC[:, None, None], scores, jnp.finfo(wide).min)
-    weights = jax.nn.softmax(scores, axis=-1).astype(q_BSNH.dtype)
+    weights = jnp.exp(scores - jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True)))
+    total_BKGS1 = jnp.sum(weights, -1, keepdims=True)
+    weights = weights.astype(q_BSNH.dtype)
     ends = np.cumsum([source.v.shape[2] for source in sources])
     parts = (weights[..., end - source.v.shape[2] : end] for end, source in zip(ends, sources, strict=True))
-    mixed = (jnp.einsum("BKGSC,BKCH->BKGSH", part, source.v) for part, source in zip(parts, sources, strict=True))
-    return functools.reduce(jnp.add, mixed).transpose(0, 3, 1, 2, 4).reshape(B, S, N, H)
+    mixed = (dot("BKGSC,BKCH->BKGSH", part, source.v) for part, source in zip(parts, sources, strict=True))
+    mixed_BKGSH = (functools.reduce(jnp.add, mixed) / total_BKGS1).astype(q_BSNH.dtype)
+    return mixed_BKGSH.transpose(0, 3, 1, 2, 4).reshape(B, S, N, H)
 
 
 class Layer(nn.Module):

@@ -21,6 +21,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.sampling.draw import Rules, sample_tokens
 
 Array = Any  # of NumPy while the host fills the slots, of JAX on the device
+_ROUND_PRICE = 1  # of a new round, in decode steps: it gathers columns, and the host works meanwhile
 _CHUNK = 512  # prompt tokens that are read at once, or an eighth of a longer prompt
 
 
@@ -133,9 +134,13 @@ def _uniform_numbers(seed: jax.Array, slots: Slots, steps: int) -> jax.Array:
 
 
 class _Round(NamedTuple):
-    """What a step changes; `stored` [T, G, steps] says which steps' keys and values are to be kept."""
+    """What a step changes; `stored` [T, G, steps] says which steps' keys and values are to be kept.
+
+    wasted  steps that slots which were active at the round's beginning have idled, in all
+    """
 
     step: jax.Array
+    wasted: jax.Array
     fresh: Any
     token: jax.Array
     position: jax.Array
@@ -186,7 +191,7 @@ def decode_round(
     prompt_columns: int,
     prompt_used: int,
 ) -> tuple[KVCache, RoundResult]:
-    """Decodes up to `steps` tokens in every active slot; ends early when most slots that were active have finished.
+    """Decodes up to `steps` tokens in every active slot; ends early once finished slots have idled for a round's price.
 
     columns_TC      which grown columns a tree's branches read; slots.visible [T, G, C] says who sees which of them
     prompt_columns  P
@@ -205,12 +210,11 @@ def decode_round(
     in_prompt_TGP = jnp.broadcast_to(in_prompt_TGP, (T, G, prompt_used))
     seen_TGC = jnp.concatenate([in_prompt_TGP, slots.visible], -1)
     uniform_TGS = _uniform_numbers(seed, slots, steps)
-    started = jnp.sum(slots.active)
+    started = jnp.sum(slots.active, dtype=jnp.int32)
     itself_GG = jnp.eye(G, dtype=bool)
 
     def more(state: _Round) -> jax.Array:
-        active = jnp.sum(state.active)
-        return (state.step < steps) & (active > 0) & (4 * active >= started)
+        return (state.step < steps) & jnp.any(state.active) & (state.wasted <= _ROUND_PRICE * started)
 
     def decode(state: _Round) -> _Round:
         step, active = state.step, state.active
@@ -221,13 +225,15 @@ def decode_round(
         uniform_TG = jax.lax.dynamic_index_in_dim(uniform_TGS, step, 2, keepdims=False)
         token, logprob = sample_tokens(policy.logits(hidden), uniform_TG, slots.rules)
         stopped = jnp.any(token[..., None] == slots.stops, -1)
+        going_on = active & ~stopped & (state.produced + 1 < slots.budget)
         return _Round(
             step + 1,
+            state.wasted + started - jnp.sum(going_on, dtype=jnp.int32),
             fresh,
             token=jnp.where(active, token, state.token),
             position=state.position + active,
             produced=state.produced + active,
-            active=active & ~stopped & (state.produced + 1 < slots.budget),
+            active=going_on,
             stored=stored,
             tokens=state.tokens.at[:, :, step].set(jnp.where(active, token, 0)),
             logprobs=state.logprobs.at[:, :, step].set(jnp.where(active, logprob, 0).astype(jnp.float32)),
@@ -235,7 +241,7 @@ def decode_round(
 
     nothing = jnp.zeros((T, G, steps), jnp.int32)
     state = _Round(
-        jnp.int32(0), fresh, slots.token, slots.position, slots.produced, slots.active,
+        jnp.int32(0), jnp.int32(0), fresh, slots.token, slots.position, slots.produced, slots.active,
         nothing.astype(bool), nothing, nothing.astype(jnp.float32),
     )  # fmt: skip
     state = jax.lax.while_loop(more, decode, state)

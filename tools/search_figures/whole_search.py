@@ -2,7 +2,8 @@
 
 Random weights write no calls and so grow no trees. The trees are those that checkpoints/tiny_base, which knows the tool
 world, grows once beforehand; both sides then search anew with its answers, while the weights that are measured decode
-as many tokens at the same places. Selection, fragments, grading and engine are the same code on both sides.
+as many tokens at the same places. Selection, fragments, grading and engine are the same code on both sides. The tool
+world's prompts are short, so a second case leads each up to the length of workload A's.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from side_by_side import alternate
 
 BASE = Path(__file__).parents[2] / "checkpoints" / "tiny_base"
 TARGET = 4.0
+PROMPT_TOKENS = 512  # of workload A
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,22 @@ def tool_world_task(examples: int, trees: int, threads: int, small: bool = False
 class Recorded:
     """A search that is grown again: its answers are known, and a policy of any weights decodes as many tokens.
 
-    samples  by key of the example, node and expansion
+    samples        by key of the example, node and expansion
+    prompt_tokens  to which prompts that are shorter are led
     """
 
     task: Task
     policy: Policy
     samples: Mapping[tuple[int, int, int], Sequence[Sample]]
+    prompt_tokens: int = 0
+
+    def prompt(self, own: Sequence[int]) -> tuple[int, ...]:
+        """A prompt as it is read: any tokens before it, and its own."""
+        return (*range(1, 1 + max(0, self.prompt_tokens - len(own))), *own)
+
+    @property
+    def columns(self) -> int:
+        return max(self.task.columns, prompt_columns(self.prompt_tokens))
 
     @property
     def arena(self) -> int:
@@ -114,7 +126,7 @@ class Again:
     """
 
     def __init__(self, record: Recorded, growth: SearchGrowth):
-        self.growth, self._samples = growth, record.samples
+        self.growth, self._samples, self._prompt = growth, record.samples, record.prompt(growth.prompt)
         self.paths: dict[tuple[int, ...], tuple[int, ...]] = {(): ()}
         self._asked: dict[tuple[int, int], Request] = {}
 
@@ -124,7 +136,7 @@ class Again:
 
     @property
     def prompt(self) -> Sequence[int]:
-        return self.growth.prompt
+        return self._prompt
 
     def requests(self) -> Sequence[Request]:
         asked = self.growth.requests()
@@ -149,9 +161,19 @@ class Again:
 
 
 def whole_search(record: Recorded, repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Trees per second of both sides and their ratio, with the prompts as they are and led to workload A's length."""
+    led = replace(record, prompt_tokens=PROMPT_TOKENS)
+    return {
+        name: one_case(each, repeats, lambda line, name=name: say(f"{name}, {line}"))
+        for name, each in {"own prompts": record, f"prompts of {PROMPT_TOKENS}": led}.items()
+    }
+
+
+def one_case(record: Recorded, repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Trees per second of both sides, and their ratio."""
     task, known = record.task, {key for key, _, _ in record.samples}
-    sides = {"itool_jax": Together(record), "reference control flow": OneByOne(record)}
+    together = Together(record)
+    sides = {"itool_jax": together, "reference control flow": OneByOne(record)}
     trees = {}
     for name, side in sides.items():
         trees[name] = {growth.key: fragments(growth) for growth in side.run()}
@@ -170,12 +192,14 @@ def whole_search(record: Recorded, repeats: int, say: Callable[[str], None]) -> 
     times = alternate({name: timed(side) for name, side in sides.items()}, repeats, say)
     for one in times.values():
         one["trees_per_second"] = len(task.examples) / one["median"]
+    times["itool_jax"]["occupancy"] = together.occupancy
     ratio = times["reference control flow"]["median"] / times["itool_jax"]["median"]
+    prompts = [len(record.prompt(prepared.prompt)) for prepared in task.examples]
     return {
         "sides": times,
         "ratios": {"reference control flow": ratio},
         "targets": {"reference control flow": TARGET},
-        "sizes": sizes(task),
+        "sizes": sizes(task) | {"mean_prompt_tokens": sum(prompts) / len(prompts)},
         "repeats": repeats,
     }
 
@@ -204,8 +228,12 @@ class Together:
     def __init__(self, record: Recorded):
         task = record.task
         self._record, self._search = record, task.search()
-        cfg = sampler_config(task, task.trees, task.columns, record.arena)
+        cfg = sampler_config(task, task.trees, record.columns, record.arena)
         self._sampler = TreeSampler(record.policy, cfg, seed=0, mesh=one_device())
+
+    @property
+    def occupancy(self) -> float:
+        return self._sampler.stats.occupancy
 
     def run(self) -> list[SearchGrowth]:
         def receive(finished: Sequence[Finished]) -> None:
@@ -235,7 +263,7 @@ class OneByOne:
 
     def _make_engine(self) -> None:
         task, answer = self._record.task, self._record.task.sampling.answer_tokens
-        cfg = sampler_config(task, 1, prompt_columns(task.columns + answer), task.tree.samples * answer)
+        cfg = sampler_config(task, 1, prompt_columns(self._record.columns + answer), task.tree.samples * answer)
         self._own.sampler = TreeSampler(self._record.policy, cfg, seed=0, mesh=one_device())
 
     def _grow(self, growth: SearchGrowth) -> SearchGrowth:
