@@ -149,6 +149,7 @@ def _model() -> ConfigDict:
             "remat": "",  # what the backward pass computes again: none, dots, full; "" is the preset's, or full
             "attention": "",  # how training and scoring read rows: dense, with an array of all scores; blockwise; "" is
             # the TPU's kernel on TPUs and blockwise elsewhere. Results are the same up to rounding
+            "sequence_sharding": False,  # between layers, the tokens of a row lie over mesh tensor: for long rows
             "lora_rank": 0,  # rank of the adapters; 0 trains all parameters
             "lora_alpha": 16.0,  # adapters are scaled by lora_alpha / lora_rank
             "lora_rslora": False,  # scale them by lora_alpha / sqrt(lora_rank) instead, so that high ranks learn

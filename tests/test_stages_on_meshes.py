@@ -17,10 +17,10 @@ from jax.sharding import PartitionSpec as P
 
 from itool_jax.forest import batches, chain
 from itool_jax.models.config import DecoderConfig
-from itool_jax.models.policy import init_policy
+from itool_jax.models.policy import init_policy, run_as
 from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
 from itool_jax.training.dataset import SftRows, batched
-from itool_jax.training.logprobs import CHUNK, score_forest, score_rows
+from itool_jax.training.logprobs import score_forest, score_rows
 from itool_jax.training.objectives import preference, sft
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
@@ -61,7 +61,8 @@ def preference_batch():
     rng = np.random.default_rng(2)
 
     def pair():
-        return TokenPreference(words(rng, 0, 3), (words(rng, 1, 5), words(rng, 1, 5)), reference=(-9.0, -8.0))
+        sides = words(rng, 1, 5), words(rng, 1, 5)
+        return TokenPreference(words(rng, 0, 3), sides, reference=tuple((-3.0,) * len(side) for side in sides))
 
     groups = [PairGroup(str(n), words(rng, 3, 9), (pair(), pair()), words(rng, 2, 6)) for n in range(32)]
     return batched(PreferenceRows(groups, row_tokens=64), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
@@ -83,6 +84,27 @@ def test_a_preference_step_has_the_loss_and_gradient_of_one_device(loss, sizes):
 
 
 @functools.cache
+def trained_by_tokens(sequence_sharding):
+    """Loss and gradient of a preference step on rows of 64 tokens, over tensor 2."""
+    policy, objective = init_policy(CFG, seed=0), preference("simpo", beta=0.5, gamma=0.3)
+    policy = run_as(policy, sequence_sharding=sequence_sharding, remat="full")
+    return gradient_on(make_mesh(2, 2, 2), policy, preference_batch(), objective)
+
+
+def test_rows_that_lie_over_tensor_by_their_tokens_give_the_same():
+    (loss, gradient), (other_loss, other) = trained_by_tokens(False), trained_by_tokens(True)
+    assert other_loss == pytest.approx(loss, rel=1e-6)
+    assert_close(other, gradient, 1e-5)
+
+
+def test_what_is_kept_for_the_backward_pass_is_then_spread_over_tensor():
+    plain, spread = (compiled_step((2, 2, 2), sequence_sharding) for sequence_sharding in (False, True))
+    kept = lambda tokens: f"f32[{STEP.layers},{ROWS // 4},{tokens},{STEP.dim}]"
+    assert kept(TOKENS) in plain[0] and kept(TOKENS // 2) not in plain[0]
+    assert kept(TOKENS // 2) in spread[0] and kept(TOKENS) not in spread[0]
+
+
+@functools.cache
 def grown(sizes=None):
     """Samples of trees that are expanded at their roots and within, eight at a time."""
     trees = explorers(11)
@@ -97,7 +119,7 @@ def test_a_search_samples_what_one_device_samples(sizes):
 
 # Every size of the step is its own, so that a shape says what an array is.
 STEP = DecoderConfig(vocab_size=416, dim=48, layers=3, heads=4, kv_heads=2, head_dim=8, ffn=160, remat="full")
-ROWS, TOKENS, PARTS = 16, 2 * CHUNK, 2
+ROWS, TOKENS, PARTS = 16, 512, 2
 PARTS_LOOP = "jit(step)/while/body/"
 _SENT = re.compile(r" = (.*) (all-gather|all-to-all|collective-permute)(?:-start)?\(.*op_name=\"([^\"]*)\"")
 _SHAPE = re.compile(r"\w+\[([\d,]*)\]")
@@ -137,13 +159,13 @@ def is_of_the_optimizer(one):
 
 
 @functools.cache
-def compiled_step(sizes):
+def compiled_step(sizes, sequence_sharding=False):
     """The text of SFT's step with AdamW, and of the scorer."""
     rng = np.random.default_rng(0)
     word = lambda count: rng.integers(0, STEP.vocab_size, count).tolist()
     rows = SftRows([chain(word(TOKENS // 2), word(TOKENS // 4)) for _ in range(2 * ROWS)], row_tokens=TOKENS)
     batch = batched(rows, epochs=1, rows_per_step=ROWS * PARTS, accumulate=PARTS, seed=0)[0]
-    mesh, policy = make_mesh(*sizes), init_policy(STEP, 0)
+    mesh, policy = make_mesh(*sizes), run_as(init_policy(STEP, 0), sequence_sharding=sequence_sharding)
     optimizer = make_optimizer(OptimizerConfig(1e-3, steps=10))
     state = init_state(policy, optimizer, mesh)
     laid_out = policy.replace(params=shard(policy.params, mesh))
@@ -178,7 +200,7 @@ def test_what_would_be_gathered_is_seen():
     def over(shape, *axes):
         return jax.ShapeDtypeStruct(shape, np.float32, sharding=NamedSharding(mesh, P(*axes)))
 
-    logits = over((ROWS, CHUNK, STEP.vocab_size), ("data", "fsdp"), None, "tensor")
+    logits = over((ROWS, TOKENS, STEP.vocab_size), ("data", "fsdp"), None, "tensor")
     moments = over((STEP.layers, STEP.dim, STEP.ffn), None, "fsdp", "tensor")
     found = sent(jax.jit(step).lower(logits, moments).compile().as_text())
     assert any(map(is_logits, found)) and any(map(is_of_all_layers, found)) and all(map(is_of_the_optimizer, found))

@@ -8,7 +8,7 @@ from typing import Any
 from itool_jax.errors import UserError
 from itool_jax.models.rope import RopeScaling
 
-HOW_RUN = ("dtype", "remat", "attention")  # of a config: how a model is run, and not which it is
+HOW_RUN = ("dtype", "remat", "attention", "sequence_sharding")  # of a config: how a model is run, and not which it is
 LINEAR: tuple[str, ...] = ("q", "k", "v", "o", "gate", "up", "down")  # the linear layers, which adapters can go on
 
 
@@ -24,6 +24,8 @@ class DecoderConfig:
     remat         what the backward pass computes again: "none", "dots" (all but matmul results) or "full" (layers)
     attention     how rows of forests are read: "dense" with an array of all scores, "blockwise", "tpu" (its kernel,
                   models/forest_kernel.py), or "" for the kernel on TPUs and blockwise elsewhere
+    sequence_sharding  between layers, the tokens of whole rows lie over the mesh's tensor axis (Korthikanti et al. 2022,
+                  "Reducing Activation Recomputation in Large Transformer Models"), where they divide
     """
 
     vocab_size: int
@@ -43,6 +45,7 @@ class DecoderConfig:
     dtype: str = "float32"
     remat: str = "none"
     attention: str = ""
+    sequence_sharding: bool = False
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:

@@ -189,7 +189,9 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, carry, layer, rope, mask, at, past):
         x_BSD, cache = carry
-        x_BSD, cfg = rows_apart(x_BSD), self.cfg
+        cfg = self.cfg
+        apart = partial(rows_apart, tokens_too=cfg.sequence_sharding and cache is None)
+        x_BSD = apart(x_BSD)
 
         def linear(name: str, *out: int, contract: int = 1, gain: float = 1.0, bias: bool = False) -> Linear:
             return Linear(out, self.lora, contract, gain, bias, cfg.dtype, name=name)
@@ -214,10 +216,10 @@ class Layer(nn.Module):
         else:
             cache = _write(cache, layer, at, k_BSKH, v_BSKH)
             mixed_BSNH = attend(q_BSNH, _sources(cache, past, layer, mask.shape[-1]), mask)
-        x_BSD = x_BSD + linear("o", cfg.dim, contract=2, gain=into_residual)(mixed_BSNH)
+        x_BSD = apart(x_BSD + linear("o", cfg.dim, contract=2, gain=into_residual)(mixed_BSNH))
         h_BSD = RMSNorm(cfg.norm_eps, name="ffn_norm")(x_BSD)
         gated_BSF = nn.silu(linear("gate", cfg.ffn)(h_BSD)) * linear("up", cfg.ffn)(h_BSD)
-        return (x_BSD + linear("down", cfg.dim, gain=into_residual)(gated_BSF), cache), None
+        return (apart(x_BSD + linear("down", cfg.dim, gain=into_residual)(gated_BSF)), cache), None
 
 
 def _sources(cache: KVCache, past: Past | Sequence[LayerPast] | None, layer: Any, columns: int) -> list[LayerPast]:

@@ -110,7 +110,7 @@ def load(
 
     base       the model that adapters go on, instead of the one that their config names
     dtype      "float32" or "bfloat16"; "" is the file's own on an accelerator, and float32 on a CPU and for float16
-    expected   the model that it must be, which also says how it is run (dtype, remat, attention)
+    expected   the model that it must be, which also says how it is run (`HOW_RUN`)
     tokenizer  a folder or a GGUF file to take the tokenizer from instead
     mesh       to lay the weights out over, each device reading its own part; without one, on the first device
     Raises UserError where there is no such model, or another one.

@@ -143,7 +143,7 @@ def count_parameters(tree: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def run_as(policy: Policy, **how: str) -> Policy:
-    """The same policy, run otherwise: with another `dtype`, `remat` or `attention` (models/config.py)."""
+def run_as(policy: Policy, **how: Any) -> Policy:
+    """The same policy, run otherwise: with another value of what `HOW_RUN` names (models/config.py)."""
     assert set(how) <= set(HOW_RUN), how
     return policy.replace(decoder=Decoder(replace(policy.config, **how), policy.decoder.lora))  # pyright: ignore

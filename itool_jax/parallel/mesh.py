@@ -169,16 +169,18 @@ def shard_rows(batch: Any, mesh: Mesh) -> Any:
     return jax.tree.map(put, batch)
 
 
-def rows_apart(x: jax.Array) -> jax.Array:
+def rows_apart(x: jax.Array, *, tokens_too: bool = False) -> jax.Array:
     """Activations [B, ...] with their rows over (data, fsdp) of the mesh that is set, if one is and they divide.
 
+    With `tokens_too`, those of [B, S, ...] lie over tensor by S, if that divides.
     Without a word about it the compiler may take the layout of activations from the weights': embed over fsdp, and all
     rows on every device.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty or x.shape[0] % batch_divisor(mesh):
         return x
-    return jax.lax.with_sharding_constraint(x, P(BATCH))
+    over_tensor = tokens_too and x.shape[1] % mesh.shape["tensor"] == 0
+    return jax.lax.with_sharding_constraint(x, P(BATCH, "tensor") if over_tensor else P(BATCH))
 
 
 def mesh_of(tree: Any) -> Mesh | None:

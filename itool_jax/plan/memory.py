@@ -236,6 +236,8 @@ def _saved(program: Program, target: Target, jaxpr: Any) -> int:
             sizes[sizes.index(program.passes.rows, 1)] = s.rows
         elif len(sizes) > 2 and sizes[1] == batch_divisor(target.mesh):  # one part of a chunk's tokens for each device
             sizes[1] = 1
+        if cfg.sequence_sharding and sizes[-1] == cfg.dim and len(sizes) > 2 and sizes[-2] == s.tokens:
+            sizes[-2] = s.over_tensor(s.tokens)
         wide = next((axis for axis, size in enumerate(sizes) if axis > 1 and size in split), None)
         if wide is not None:
             sizes[wide] = s.over_tensor(sizes[wide])

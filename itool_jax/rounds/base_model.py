@@ -53,7 +53,13 @@ def base_shape(cfg: ConfigDict) -> DecoderConfig:
     else:
         shape = replace(shape_of(cfg.checkpoint), remat="full")
     dtype = cfg.dtype if cfg.lora_rank else cfg.param_dtype
-    return replace(shape, dtype=dtype, remat=cfg.remat or shape.remat, attention=cfg.attention)
+    return replace(
+        shape,
+        dtype=dtype,
+        remat=cfg.remat or shape.remat,
+        attention=cfg.attention,
+        sequence_sharding=cfg.sequence_sharding,
+    )
 
 
 def in_dtype(policy: Policy, dtype: str) -> Policy:

@@ -80,7 +80,9 @@ def separate_batch(groups: Sequence[PairGroup]) -> Any:
         chain(group.prompt, (*pair.prefix, *side)) for group in groups for pair in group.pairs for side in pair.sides
     ]
     longest = max(map(len, rows))
-    forest = build_batch([[row] for row in rows], capacity_for(rows, [(i,) for i in range(len(rows))], longest))
+    capacity = capacity_for(rows, [(i,) for i in range(len(rows))], longest)
+    capacity = capacity._replace(counted=max(row.counted for row in rows))  # without room that nobody needs
+    forest = build_batch([[row] for row in rows], capacity)
     at_once = min(2 * PAIRS_AT_ONCE, len(rows))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, at_once, *leaf.shape[1:]), forest)
 
@@ -96,12 +98,11 @@ def separate_simpo(policy: Policy, forest: Any) -> Objective:
 def gradient(policy: Policy, objective: ObjectiveFn, batch: Any) -> Any:
     """Of the mean loss over all parts of a batch."""
 
-    @jax.jit
-    def of_part(trainable: Any, part: Any) -> Any:
-        return jax.grad(
-            lambda trainable: (found := objective(policy.with_trainable(trainable), part)).total / found.weight
-        )(trainable)
+    def mean(trainable: Any, part: Any) -> jax.Array:
+        found = objective(policy.with_trainable(trainable), part)
+        return found.total / found.weight
 
+    of_part = jax.jit(jax.grad(mean))
     parts = [jax.tree.map(lambda leaf, at=at: leaf[at], batch) for at in range(len(jax.tree.leaves(batch)[0]))]
     found = [of_part(policy.trainable, part) for part in parts]
     return jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *found)

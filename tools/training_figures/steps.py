@@ -109,8 +109,8 @@ def against_frameworks(
             say(f"{name}, {side}: {first['loss']:.6f} here, {found['loss']:.6f} there")
             runs = {OURS: ours.seconds, side: lambda theirs=theirs: theirs()["seconds"]}
             times = alternate(runs, repeats, lambda line, side=side: say(f"{name}, {side}: {line}"))
-            target = {side: goal for to, goal in FRAMEWORK_TARGETS.get(name, {}).items() if to == side}
-            results[side] = _figure(times, work.count, "pairs_per_second", target, repeats)
+            goal = FRAMEWORK_TARGETS.get(name, {})
+            results[side] = _figure(times, work.count, "pairs_per_second", goal, repeats)
         versions = {library: process.versions for library, process in processes.items()}
     return results | {"sizes": work.sizes(), "versions": versions, "left_out": left_out}
 
@@ -170,7 +170,9 @@ def _started(stack: ExitStack, policy: Policy, pythons: Mapping[str, str]) -> di
 
 
 def _figure(times: dict[str, Any], work: int, unit: str, targets: Mapping[str, float], repeats: int) -> dict[str, Any]:
+    """What was timed, with the ratios to this project's side; of the targets, those of sides that are there."""
     for one in times.values():
         one[unit] = work / one["median"]
     ratios = {side: one["median"] / times[OURS]["median"] for side, one in times.items() if side != OURS}
-    return {"sides": times, "ratios": ratios, "targets": dict(targets), "repeats": repeats}
+    targets = {side: target for side, target in targets.items() if side in ratios}
+    return {"sides": times, "ratios": ratios, "targets": targets, "repeats": repeats}
