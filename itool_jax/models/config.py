@@ -24,8 +24,8 @@ class DecoderConfig:
     remat         what the backward pass computes again: "none", "dots" (all but matmul results) or "full" (layers)
     attention     how rows of forests are read: "dense" with an array of all scores, "blockwise", "tpu" (its kernel,
                   models/forest_kernel.py), or "" for the kernel on TPUs and blockwise elsewhere
-    sequence_sharding  between layers, the tokens of whole rows lie over the mesh's tensor axis (Korthikanti et al. 2022,
-                  "Reducing Activation Recomputation in Large Transformer Models"), where they divide
+    sequence_sharding  between layers, tokens of whole rows lie over the mesh's tensor axis, where they divide
+                  (Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models")
     """
 
     vocab_size: int
