@@ -157,6 +157,18 @@ def test_trees_that_do_not_fit_are_refused():
             build_row([tree], capacity)
 
 
+def test_a_row_names_the_tokens_that_count():
+    """Those that weigh something, or that a completion has."""
+    two = [chain([1, 2, 3], [4, 5]), chain([6], [7, 8])]
+    assert build_row(two, Capacity(10, 4, 2, 5)).counted.tolist() == [3, 4, 6, 7, 10]
+    assert len(build_row(two, Capacity(10, 4, 2)).counted) == 10
+    tree = branch([([1, 2], [3, 4]), ([1, 2, 3], [5])])
+    assert tree.counted == 3 and build_row([tree], Capacity(8, 4, 2, 4)).counted.tolist() == [2, 3, 4, 8]
+    with pytest.raises(ValueError, match="4 tokens of a row count, but it has room for 3"):
+        build_row(two, Capacity(10, 4, 2, 3))
+    assert capacity_for(two, [(0, 1)], 1000).counted == 64 and capacity_for(two, [(0, 1)], 10).counted == 10
+
+
 @pytest.mark.parametrize("paths", [[], [([], [1])], [([1], [])], [([1], [2]), ([3], [4])]])
 def test_paths_that_make_no_tree_are_refused(paths):
     with pytest.raises(ValueError, match="path"):
@@ -293,6 +305,19 @@ def test_padding_contributes_nothing(policy):
         value, gradient = evaluate(policy.params, forest)
         assert value == pytest.approx(float(expected), rel=1e-5)
         assert_same_direction(gradient, expected_gradient)
+
+
+def test_tokens_that_do_not_count_are_not_read_by_the_head(policy):
+    """The same log-probs with room for just those that count, and 0 for all others."""
+    pairs = [chain(*pair) for pair in chains(4)]
+    rows, size = [pairs[:2], pairs[2:]], 40
+    most = max(sum(tree.counted for tree in row) for row in rows)
+    tight, wide = (token_logprobs(policy, build_batch(rows, Capacity(size, 4, 2, m))) for m in (most, size))
+    weight = build_batch(rows, Capacity(size, 4, 2)).weight
+    np.testing.assert_allclose(tight, wide, atol=1e-5)
+    assert ((np.asarray(tight) != 0) == (weight != 0)).all()
+    products = str(jax.make_jaxpr(token_logprobs)(policy, build_batch(rows, Capacity(size, 4, 2, most))))
+    assert f"f32[1,{2 * most},53]" in products and f"{size},53]" not in products
 
 
 def test_the_size_of_the_chunks_changes_nothing(policy):
