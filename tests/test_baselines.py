@@ -68,7 +68,8 @@ def summary(run: Path, mode: str) -> dict:
 
 
 def leaves(run: Path, mode: str) -> dict[str, list[dict]]:
-    trees = read_records(folder(run, mode) / "trees")
+    path = folder(run, mode) / "trees"
+    trees = read_records(path) if path.exists() else ()
     return {tree["id"]: [node for node in tree["nodes"] if node["end"]] for tree in trees}
 
 

@@ -18,6 +18,7 @@ from itool_jax.config_loading import (
     known_keys,
     load_config,
 )
+from itool_jax.config_large import ADAPTERS, MODES
 from itool_jax.errors import UserError
 from itool_jax.models.config import LINEAR
 
@@ -26,8 +27,12 @@ QUICKSTART = str(ROOT / "configs" / "quickstart.py")
 
 
 def modes(path):
-    """Those that the file passes to `check_mode`."""
-    return re.findall(r'"(\w*)"', re.search(r"check_mode\(mode, \((.*)\)\)", path.read_text())[1])
+    """Those that the file passes to `check_mode`, or the machines of those that `fine_tuning` lays out."""
+    text = path.read_text()
+    if "fine_tuning(" in text:
+        return ["", "full", *MODES]
+    listed = re.search(r"check_mode\(mode, \((.*)\)\)", text)[1]
+    return [*re.findall(r'"(\w*)"', listed), *(ADAPTERS if "*ADAPTERS" in listed else ())]
 
 
 FILES = [f"{path}:{mode}" for path in sorted((ROOT / "configs").glob("*.py")) for mode in modes(path)]

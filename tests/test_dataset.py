@@ -12,7 +12,7 @@ from itool_jax.data.corpus import Chains, Corpus
 from itool_jax.data.store import PreparedStore
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.forest import chain
-from itool_jax.training.checkpoints import TrainingCheckpoints
+from itool_jax.training.checkpoints import Progress, TrainingCheckpoints
 from itool_jax.training.dataset import SftRows, batched
 from tests.worlds import dialect
 
@@ -84,14 +84,15 @@ def test_a_restart_in_the_middle_of_an_epoch_goes_on_with_the_same_batches(store
         iterator = iterate(stored_batches(store, process))
         for _ in range(stop):
             next(iterator)
-        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}", every=1)
-        checkpoints.save(stop, {"step": jnp.asarray(stop)}, iterator)
+        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}")
+        checkpoints.save(stop, {"step": jnp.asarray(stop)}, iterator, Progress())
         checkpoints.close()
         del iterator
 
         again = iterate(stored_batches(store, process))
-        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}", every=1)
-        assert int(checkpoints.restore({"step": jnp.asarray(0)}, again)["step"]) == stop
+        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}")
+        state, _ = checkpoints.restore({"step": jnp.asarray(0)}, again)
+        assert int(state["step"]) == stop
         checkpoints.close()
         rest = list(again)
         assert len(rest) == len(whole) - stop

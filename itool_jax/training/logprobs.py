@@ -18,7 +18,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor, mesh_of, rows_apart, shard_rows
 from itool_jax.parallel.processes import fetched
 
-CHUNK = 512  # tokens of a device whose logits exist at a time
+CHUNK = 256  # tokens of a device whose logits exist at a time
 
 
 def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> Float[Array, "B S"]:
@@ -52,8 +52,8 @@ def token_logprobs(policy: Policy, forest: PackedForest, chunk: int = CHUNK) -> 
 
     _, found = jax.lax.scan(read, None, (in_chunks(before_BMD), in_chunks(tokens_BM)))
     found_BM = found.swapaxes(0, 1).reshape(parts, -1)[:, :each].reshape(tokens_BM.shape)
-    rows_B1 = jnp.arange(B, dtype=jnp.int32)[:, None]
-    return jnp.zeros((B, S), found.dtype).at[rows_B1, forest.counted].set(found_BM, mode="drop")
+    nothing_S = jnp.zeros(S, found.dtype)
+    return jax.vmap(lambda place, value: nothing_S.at[place].set(value, mode="drop"))(forest.counted, found_BM)
 
 
 def completion_sums(logprobs_BS: Float[Array, "B S"], forest: PackedForest) -> tuple[Array, Array]:
