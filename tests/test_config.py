@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from itool_jax import config as tree
 from itool_jax.config import default_config, round_config
+from itool_jax.config_large import ADAPTERS, MODES
 from itool_jax.config_loading import (
     check_config,
     config_from_json,
@@ -18,7 +19,6 @@ from itool_jax.config_loading import (
     known_keys,
     load_config,
 )
-from itool_jax.config_large import ADAPTERS, MODES
 from itool_jax.errors import UserError
 from itool_jax.models.config import LINEAR
 
