@@ -17,6 +17,7 @@ from itool_jax.rounds.session import Session
 from itool_jax.search.records import read_records
 
 CONFIG = "configs/baselines.py"
+pytestmark = pytest.mark.slow  # five rounds
 MODES = ("sft", "rejection", "best_of_n", "random", "grpo")
 SIZES = {
     "data.toolworld.train.easy": 48,

@@ -50,6 +50,7 @@ def test_figure_2_times_the_engine_without_its_sharing(tmp_path):
     assert all(side["equal"] == side["of"] and side["below_largest"] < 1e-4 for side in found["greedy"].values())
 
 
+@pytest.mark.slow
 def test_figure_3_grows_the_same_trees_by_both_control_flows(tmp_path):
     own, led = figure(3, tmp_path).values()
     assert own["sizes"]["examples"] == led["sizes"]["examples"] == 4
@@ -58,6 +59,7 @@ def test_figure_3_grows_the_same_trees_by_both_control_flows(tmp_path):
     assert 0 < led["sides"]["itool_jax"]["occupancy"] <= 1
 
 
+@pytest.mark.slow
 def test_figure_4_shares_and_bytes(tmp_path):
     found = figure(4, tmp_path)
     assert 0 < found["random weights"]["share"] < 1

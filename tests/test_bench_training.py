@@ -74,6 +74,7 @@ def test_figure_4_whole_logits_are_the_same_step_and_take_more(tmp_path):
     assert len(jax.tree.leaves(whole)) == len(jax.tree.leaves(policy.trainable))
 
 
+@pytest.mark.slow
 def test_figure_5_runs_its_parts(tmp_path):
     found = figure(5, tmp_path)
     assert found.keys() == {"ceilings", "tiny LoRA", "tiny full"}

@@ -18,6 +18,7 @@ from itool_jax.plan.target import CHIPS, GIB, devices_target, topology_devices
 
 MODELS = ("llama3_1_8b", "qwen2_5_7b", "qwen3_8b")
 SHIPPED = [*((model, mode) for model in MODELS for mode in MODES), *(("paper", mode) for mode in ADAPTERS)]
+QUICK = ("llama3_1_8b", "paper")
 MARGIN = 0.95  # of the memory; of what nearly fills it the estimate is some percent above the compiler's word
 
 
@@ -25,7 +26,9 @@ def config_of(model, mode):
     return load_config(f"configs/{model}.py:{mode}" if mode else f"configs/{model}.py")
 
 
-@pytest.mark.parametrize(("model", "mode"), SHIPPED)
+@pytest.mark.parametrize(
+    ("model", "mode"), [one if one[0] in QUICK else pytest.param(*one, marks=pytest.mark.slow) for one in SHIPPED]
+)
 def test_every_stage_of_every_mode_fits_its_machine(model, mode):
     config, machine = config_of(model, mode), machine_of(mode)
     require_layout(config, machine.devices)

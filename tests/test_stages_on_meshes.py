@@ -76,7 +76,7 @@ def preferred(loss, sizes=None):
 
 
 @on_meshes
-@pytest.mark.parametrize("loss", ["simpo", "dpo"])
+@pytest.mark.parametrize("loss", ["simpo", pytest.param("dpo", marks=pytest.mark.slow)])
 def test_a_preference_step_has_the_loss_and_gradient_of_one_device(loss, sizes):
     (loss_alone, gradient_alone), (loss_together, gradient) = preferred(loss), preferred(loss, sizes)
     assert loss_together == pytest.approx(loss_alone, rel=1e-5)

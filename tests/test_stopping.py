@@ -83,6 +83,7 @@ def test_a_fit_that_is_told_to_stop_saves_and_goes_on_to_the_same_bits(uninterru
     jax.tree.map(np.testing.assert_array_equal, load_policy(tmp_path / "final").params, uninterrupted)
 
 
+@pytest.mark.slow
 def test_where_one_process_is_told_to_stop_all_save_the_same_step(tmp_path):
     whole = finished(tmp_path / "whole", processes=2)
     assert stopped(tmp_path / "parts", signal.SIGTERM, processes=2) > 10  # JAX looks for a notice once a second
