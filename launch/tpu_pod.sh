@@ -29,7 +29,7 @@ source launch/cloud_tpu.sh
 slice_of "$type"
 if [[ $workdir != gs://* ]]; then fail "WORKDIR is '$workdir': expected gs://BUCKET/..., which all $hosts hosts see"; fi
 
-LOST_CONNECTION=255
+LOST_CONNECTION=255 STOPPED=75 # the latter is the program's own, of a run that a signal stopped
 restarts=0
 
 ask_for_slice() {
@@ -57,6 +57,8 @@ look_at_failure() {
     delete_slice
   elif ((status == LOST_CONNECTION)); then
     count_restart "the connection was lost"
+  elif ((status == STOPPED)); then
+    count_restart "a signal stopped the run"
   else
     say "the run failed with exit status $status; the slice is still there:" \
       "gcloud compute tpus queued-resources delete $name ${at[*]} --force"

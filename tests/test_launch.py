@@ -187,6 +187,12 @@ def test_a_lost_connection_is_made_again(fakes):
     assert done.returncode == 0 and len(calls(fakes, "itool-jax run")) == 2 and not calls(fakes, "resources delete")
 
 
+def test_a_run_that_was_told_to_stop_goes_on(fakes):
+    scenario(fakes, queue="ACTIVE", run="75 0")
+    done = launched(fakes, *POD, KEEP="1")
+    assert done.returncode == 0 and len(calls(fakes, "itool-jax run")) == 2 and not calls(fakes, "resources delete")
+
+
 def test_restarts_have_an_end(fakes):
     scenario(fakes, queue="SUSPENDED")
     done = launched(fakes, *POD, MAX_RESTARTS="3")
@@ -250,7 +256,8 @@ def test_a_node_is_one_process_over_all_its_gpus(fakes):
 
 # Waits for a signal as a training does, and ends with 143 when it has come.
 WAITING = """#!/usr/bin/env bash
-trap 'echo "saved" >>"$FAKES/calls"; exit 143' TERM
+trap 'echo "saved" >>"$FAKES/calls"; exit 75' USR1
+trap 'echo "killed" >>"$FAKES/calls"; exit 137' TERM
 touch "$FAKES/started"
 for _ in {1..600}; do read -r -t 0.1 <> <(:) || true; done
 """
@@ -265,7 +272,7 @@ def test_a_job_out_of_time_saves_and_goes_back_to_the_queue(sent, requeued, fake
         while not (fakes / "started").exists():
             time.sleep(0.02)
         job.send_signal(sent)
-        assert job.wait(timeout=30) == 143
+        assert job.wait(timeout=30) == 75
     assert calls(fakes) == ["saved", *["scontrol requeue 7"] * requeued]
 
 

@@ -18,7 +18,7 @@ VOCABULARY, ROWS, ROW_TOKENS = 128_256, 4, 2048
 
 
 def temporaries(shape: DecoderConfig, small: bool) -> dict[str, Any]:
-    """XLA's temporaries of the compiled steps, in bytes; neither runs, after one small step of both with equal loss."""
+    """XLA's temporaries of the compiled steps, in bytes; neither runs. A test has it that they are one step."""
     rows, tokens, vocabulary = (2, 64, 512) if small else (ROWS, ROW_TOKENS, VOCABULARY)
     work = Pairs(prompt=tokens // 4, trees=rows, pairs=tokens // 32, fragment=12)
     assert work.row_tokens == tokens, (work.row_tokens, tokens)

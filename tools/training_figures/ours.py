@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from itool_jax.errors import UserError
 from itool_jax.forest import TokenTree, build_batch, capacity_for, chain
 from itool_jax.models.forest_attention import AncestorMask
 from itool_jax.models.policy import Policy
@@ -115,9 +116,14 @@ def apart(one: Any, other: Any) -> float:
 
 
 def packed_batches(trees: Sequence[TokenTree], row_tokens: int, rows: int, steps: int) -> list[Any]:
-    """The first batches [1, rows, ...] of packed rows."""
+    """So many batches [1, rows, ...] of packed rows, drawn from all: the longest conversations lie in the first ones.
+
+    Raises UserError where there are fewer rows.
+    """
     packed = SftRows(trees, row_tokens)
-    chosen = [packed[row] for row in range(min(rows * steps, len(packed)))]
+    if len(packed) < rows * steps:
+        raise UserError(f"{len(trees)} conversations fill {len(packed)} rows, but {rows * steps} are to be trained on.")
+    chosen = [packed[int(row)] for row in np.random.default_rng(0).permutation(len(packed))[: rows * steps]]
     return [
         jax.tree.map(lambda *parts: np.stack(parts)[None], *chosen[start : start + rows])
         for start in range(0, len(chosen), rows)
@@ -125,7 +131,7 @@ def packed_batches(trees: Sequence[TokenTree], row_tokens: int, rows: int, steps
 
 
 def on_packed_rows(policy: Policy, trees: Sequence[TokenTree], row_tokens: int, steps: int) -> tuple[Training, int]:
-    """SFT steps on one packed row each, the first ones, and the tokens of conversations that those hold."""
+    """SFT steps on one packed row each, and the tokens of conversations that those hold."""
     batches = packed_batches(trees, row_tokens, 1, steps)
     tokens = sum(int(np.sum(batch.node < batch.select.shape[-1])) for batch in batches)
     return Training(policy, sft, batches), tokens

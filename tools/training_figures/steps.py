@@ -53,7 +53,7 @@ def against_separate_rows(name: str, policy: Policy, work: Pairs, repeats: int, 
         gradient(policy, preference("simpo", **SIMPO), forest_batch(groups, work.row_tokens)),
     )
     say(f"{name}: gradients are {difference:.1e} apart")
-    if difference > SAME_GRADIENT:
+    if not difference <= SAME_GRADIENT:
         raise UserError(f"the gradients of both sides differ by {difference:.3g} of their norm: they train otherwise.")
     sides = {OURS: on_forests(policy, work, "simpo", SIMPO), "separate rows": on_separate_rows(policy, work)}
     for side in sides.values():
@@ -102,7 +102,7 @@ def against_frameworks(
             theirs = lambda process=processes[library], settings=settings: process.ask(**ask, **settings)
             first, found = ours.run(), theirs()
             for what in ("loss", "grad_norm"):
-                if found[what] is not None and abs(first[what] - found[what]) > SAME_LOSS * abs(first[what]):
+                if found[what] is not None and not abs(first[what] - found[what]) <= SAME_LOSS * abs(first[what]):
                     raise UserError(
                         f"{side} computes another {what}: {found[what]:.6g}, and this project {first[what]:.6g}."
                     )
