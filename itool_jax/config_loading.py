@@ -151,6 +151,16 @@ def _check_prefer(round: ConfigDict, name: str, where: str) -> None:
             f"{where}: in {name} prefer.loss is 'grpo' with search.iterations {search.iterations} and extra_iterations "
             f"{search.extra_iterations}, but a group is what one expansion of the root samples: set them to 1 and 0."
         )
+    if prefer.loss == "grpo" and search.samples < 2:
+        raise UserError(
+            f"{where}: in {name} search.samples is 1 with the loss 'grpo', but one sample is no group: set it to 2 "
+            "or more."
+        )
+    if pairs.mode in ("right", "group", "truth") and pairs.min_gap:
+        raise UserError(
+            f"{where}: in {name} pairs.min_gap is {pairs.min_gap} with pairs.mode {pairs.mode!r}, which compares no "
+            "two sides: set it to 0."
+        )
     if prefer.loss == "grpo" and (search.temperature, search.top_p) != (1, 1):
         raise UserError(
             f"{where}: in {name} prefer.loss is 'grpo' with search.temperature {search.temperature} and top_p "

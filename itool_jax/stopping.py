@@ -6,6 +6,7 @@ so that it can save where it is.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -39,20 +40,23 @@ class StopRequest:
     """A wish to stop that is granted when it suits: entered as a context, it notes signals instead of raising.
 
     Where JAX is distributed, SIGTERM belongs to its preemption service, which tells all processes of it and names a
-    step that each of them comes to; SIGUSR1 is passed on to it.
+    step that each of them comes to; SIGUSR1 is passed on to it. The steps that it knows are those of the process's
+    life, and not of one request's, of which later ones would pass it by.
     """
+
+    _asked = itertools.count()
 
     def __init__(self) -> None:
         self._noted = ""
         self._interrupts = False
         self._shared = _distributed()
 
-    def reached(self, step: int) -> str:
-        """The name of the signal if the work is to stop after this step, else ""; all processes ask after every one."""
+    def reached(self) -> str:
+        """The name of the signal if the work is to stop now, else ""; all processes ask after every step of theirs."""
         if self._shared:
             from orbax.checkpoint import multihost
 
-            return "SIGTERM" if multihost.reached_preemption(step) else ""
+            return "SIGTERM" if multihost.reached_preemption(next(self._asked)) else ""
         return self._noted
 
     @contextmanager

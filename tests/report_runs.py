@@ -48,7 +48,7 @@ def make_run(run: Path, stages: tuple[str, ...] = tuple(STAGES), count: int = 10
             content = b"".join(zstandard.compress(line.encode()) for line in lines)
             (run / stage / "trees" / "00000.jsonl.zst").write_bytes(content)
         manifest[f"{stage}/eval"] = {"seconds": 44.9, "summary": {"hard": 0.5}}
-    (run / "manifest.json").write_text(json.dumps({"version": 1, "stages": manifest}))
+    (run / "manifest.json").write_text(json.dumps({"version": 2, "stages": manifest}))
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics(stages, chance)))
     return run
 

@@ -306,6 +306,8 @@ def test_labels_are_smoothed_only_where_the_loss_has_them():
             "with search.iterations 2 and extra_iterations 0, but a group is what one expansion",
         ),
         (("search.extra_iterations=1",), "set them to 1 and 0"),
+        (("search.samples=1",), "search.samples is 1 with the loss 'grpo', but one sample is no group: set it to 2"),
+        (("pairs.min_gap=0.1",), "pairs.min_gap is 0.1 with pairs.mode 'group', which compares no two sides: set it"),
         (("search.temperature=1.5",), "with search.temperature 1.5 and top_p 1.0, but a group has to be sampled from"),
         (
             ("prefer.sft_weight=0.5",),

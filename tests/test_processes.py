@@ -49,7 +49,7 @@ def test_two_processes_grow_the_trees_of_one():
     assert {**two[0], **two[1]} == alone
 
 
-MESH = {"mesh.fsdp": 2, "mesh.tensor": 2, "round.search.extra_iterations": 1}
+MESH = {"mesh.fsdp": 2, "mesh.tensor": 2, "round.search.extra_iterations": 1, "warmup.eval_every": 3}
 
 
 def start(workdir: Path, processes: int) -> list[subprocess.Popen]:

@@ -193,7 +193,7 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", '{"version": 1}', '{"version": 99, "stages": {}}', "[]", '{"version":1,"stages":3}']
+    "content", ["{", '{"version": 2}', '{"version": 99, "stages": {}}', "[]", '{"version":2,"stages":3}']
 )
 def test_a_broken_manifest_is_refused(tmp_path, content):
     open_run(tmp_path, default_config()).close()

@@ -107,12 +107,12 @@ def test_a_request_is_granted_when_asked_for_and_never_lost():
     with stopped_by_signals():
         outer = signal.getsignal(signal.SIGTERM)
         with pytest.raises(Stopped, match="SIGUSR1"), StopRequest() as stop:
-            assert stop.reached(1) == ""
+            assert stop.reached() == ""
             signal.raise_signal(signal.SIGUSR1)
-            assert stop.reached(2) == "SIGUSR1"
+            assert stop.reached() == "SIGUSR1"
             with pytest.raises(Stopped), stop.raising(""):
                 pytest.fail("a signal that was noted before raises first")
         assert signal.getsignal(signal.SIGTERM) == outer  # and nobody asked after the last step: told at the end
-        with pytest.raises(Stopped, match="SIGTERM"), StopRequest() as stop, stop.raising(stop.reached(1)):
+        with pytest.raises(Stopped, match="SIGTERM"), StopRequest() as stop, stop.raising(stop.reached()):
             signal.raise_signal(signal.SIGTERM)
             pytest.fail("in here it raises")

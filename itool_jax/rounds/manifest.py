@@ -13,7 +13,7 @@ from itool_jax import files
 from itool_jax.errors import UserError
 
 NAME = "manifest.json"
-_VERSION = 1
+_VERSION = 2  # with log-probs of every token in pairs, and states that tell how far their evaluation is
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from itool_jax.rounds.user_pairs import read_user_pairs
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import fit
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference, fitting_rows, with_reference
+from itool_jax.training.utilization import is_of_the_machine
 
 
 def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
@@ -150,7 +151,7 @@ def train_on_pairs(
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             session.run.metrics.write(step, stage.name, metrics)
-            last.update({name: value for name, value in metrics.items() if not name.endswith("_per_s")})
+            last.update({name: value for name, value in metrics.items() if not is_of_the_machine(name)})
             shown = {name: metrics[name] for name in ("loss", "accuracy") if name in metrics}
             bar.advance(step - bar.done, **shown)
 

@@ -71,21 +71,26 @@ class TrainingCheckpoints:
         restored = self._manager.restore(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(_abstract(state)),
+                state=ocp.args.StandardRestore(abstract_state(state)),
                 data=grain.checkpoint.CheckpointRestore(iterator),
                 progress=ocp.args.JsonRestore(),
             ),
         )
         return restored["state"], Progress(**restored["progress"])
 
-    def restore_best(self, state: Any) -> Any:
-        """The state with the best score, laid out as `state` is; `state` where none was scored."""
+    def has_best(self) -> bool:
+        """Whether any state was scored."""
+        self.wait()
+        return bool(self._best) and self._manager.best_step() is not None
+
+    def restore_best(self, like: Any) -> Any:
+        """The state with the best score, laid out as `like`, arrays or what `abstract_state` makes of them."""
+        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(like))
+        return self._manager.restore(self._manager.best_step(), args=wanted)["state"]
+
+    def wait(self) -> None:
+        """Until everything is on disk."""
         self._manager.wait_until_finished()
-        step = self._manager.best_step() if self._best else None
-        if step is None:
-            return state
-        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(_abstract(state)))
-        return self._manager.restore(step, args=wanted)["state"]
 
     def save(
         self,
@@ -114,7 +119,8 @@ class TrainingCheckpoints:
         self._manager.close()
 
 
-def _abstract(state: Any) -> Any:
+def abstract_state(state: Any) -> Any:
+    """Shapes and layouts of a state, without its arrays."""
     return jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
 
 

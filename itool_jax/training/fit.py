@@ -17,7 +17,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import shard, shard_batch
 from itool_jax.progress import note
 from itool_jax.stopping import Stopped, StopRequest
-from itool_jax.training.checkpoints import Progress, TrainingCheckpoints
+from itool_jax.training.checkpoints import Progress, TrainingCheckpoints, abstract_state
 from itool_jax.training.memory import training_bytes
 from itool_jax.training.not_finite import require_finite
 from itool_jax.training.objectives import ObjectiveFn
@@ -50,9 +50,9 @@ class FitConfig:
     keep_best: str = ""
 
     def saves(self, step: int, last: int) -> bool:
-        """Whether the state after this step is saved: every so often, and wherever it can be the best."""
-        scored = self.keep_best and (step == last or (self.keep_best == HELDOUT and self.evaluates(step, last)))
-        return step % self.checkpoint_every == 0 or bool(scored)
+        """Whether the state after this step is saved: every so often, at the end, and wherever it can be the best."""
+        scored = self.keep_best == HELDOUT and self.evaluates(step, last)
+        return step % self.checkpoint_every == 0 or step == last or scored
 
     def evaluates(self, step: int, last: int) -> bool:
         if not self.eval_every:
@@ -90,22 +90,24 @@ def fit(
         note(f"each device holds, beside activations: {training_bytes(policy, initial)}")
         step_fn = make_train_step(objective, optimizer, initial)
         state, progress = checkpoints.restore(initial, iterator)
+        del initial  # where another state was restored, there is room for one
         frozen = frozen_part(policy)
         watch = _Watch(cfg.keep_best, progress)
         gauge = Gauge(mesh, policy.config.dtype)
         report = _LateReport(on_step, watch, gauge, directory)
         schedule = jax.jit(cfg.optimizer.rate())
         step, settled = int(state.step), progress.settled
-        with StopRequest() as stop, jax.set_mesh(mesh):
+        with StopRequest() as stop:
             while step < last or not settled:
                 if settled:
                     step += 1
                     batch = next(iterator)
                     placed = shard_batch(batch, mesh, axis=1)
-                    gauge.look_at(step_fn, objective, state, frozen, placed)
-                    state, metrics = step_fn(state, frozen, placed)
+                    with jax.set_mesh(mesh):  # and not for `on_eval`, which may compute on a mesh of its own
+                        gauge.look_at(step_fn, objective, state, frozen, placed)
+                        state, metrics = step_fn(state, frozen, placed)
                     report.later(step, metrics | {"learning_rate": schedule(step - 1)}, batch)
-                wish, score, settled = stop.reached(step), None, True
+                wish, score, settled = stop.reached(), None, True
                 if cfg.evaluates(step, last):
                     try:
                         with stop.raising(wish):
@@ -119,12 +121,16 @@ def fit(
                         score = watch.score()
                     checkpoints.save(step, state, iterator, watch.progress(settled), score)
                 if wish:
+                    checkpoints.wait()  # before signals break off what they find
                     note(f"stopped by {wish} after step {step:,} of {last:,}, which is saved in {directory}")
                     raise Stopped(wish)
-        report.flush()
-        if cfg.keep_best:
-            state = checkpoints.restore_best(state)
+        if cfg.keep_best and checkpoints.has_best():
+            like = abstract_state(state)
+            del state  # there is room for one
+            state = checkpoints.restore_best(like)
             note(f"the best state by {cfg.keep_best} is that of step {int(state.step):,} of {last:,}")
+        elif cfg.keep_best:
+            note(f"no state has a score by {cfg.keep_best}: the last one is kept")
     finally:
         checkpoints.close()
     return policy.with_trainable(state.trainable)

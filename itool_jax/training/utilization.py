@@ -74,6 +74,11 @@ def memory_in_use(devices: Sequence[Any]) -> dict[str, float]:
     }
 
 
+def is_of_the_machine(metric: str) -> bool:
+    """Whether a metric of a step says how fast it went, or on how much, and so differs between equal runs."""
+    return metric.endswith("_per_s") or metric in ("mfu", "memory_gib", "peak_memory_gib")
+
+
 class Gauge:
     """Reads, after every step of a fit, MFU where the devices' peak is known and memory where they tell of it.
 
