@@ -48,7 +48,7 @@ def test_the_newest_states_and_the_best_stay_and_the_best_is_the_outcome(tmp_pat
     assert list(means) == [3, 6] and last == 7 and means[3] < min(means[6], losses[7])
     assert saved_steps(tmp_path / "best") == [3, 7]
     train(one_device(), tmp_path / "plain", rate=-3e-3, keep_last=last)
-    assert saved_steps(tmp_path / "plain") == [3, 6]
+    assert saved_steps(tmp_path / "plain") == [3, 6, 7]  # at every third step, and at the end
     with ocp.CheckpointManager(tmp_path / "plain") as manager:
         third = manager.restore(3, args=ocp.args.Composite(state=ocp.args.StandardRestore()))["state"]
     jax.tree.map(np.testing.assert_array_equal, best.params, third["trainable"])
