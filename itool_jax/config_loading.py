@@ -127,50 +127,41 @@ def _check_search(search: ConfigDict, name: str, where: str) -> None:
 
 def _check_prefer(round: ConfigDict, name: str, where: str) -> None:
     prefer, pairs, search = round.prefer, round.pairs, round.search
-    modes_of = lambda loss: MODES_OF_LOSS.get(loss, PAIRS)
-    if pairs.mode not in modes_of(prefer.loss):
-        fitting = [loss for loss in CHOICES["round.prefer.loss"] if pairs.mode in modes_of(loss)]
-        raise UserError(
-            f"{where}: in {name} pairs.mode is {pairs.mode!r} and prefer.loss {prefer.loss!r}, which do not go "
-            f"together: set prefer.loss to one of {', '.join(map(repr, fitting))}, or pairs.mode to one of "
-            f"{', '.join(map(repr, modes_of(prefer.loss)))}."
-        )
-    for key, value in (("prefer.sft_weight", prefer.sft_weight), ("pairs.weight", pairs.weight)):
-        if value and prefer.loss in NOT_OF_PAIRS:
-            raise UserError(
-                f"{where}: in {name} {key} is {value!r} with the loss {prefer.loss!r}, which is not of pairs and "
-                f"has no use for it: set it to {type(value)()!r}."
-            )
-    if prefer.keep_best in ("accuracy", "margin") and prefer.loss in NOT_OF_PAIRS:
-        raise UserError(
-            f"{where}: in {name} prefer.keep_best is {prefer.keep_best!r} with the loss {prefer.loss!r}, which is not "
-            "of pairs and has none: set it to 'loss'."
-        )
-    if prefer.loss == "grpo" and (search.iterations, search.extra_iterations) != (1, 0):
-        raise UserError(
-            f"{where}: in {name} prefer.loss is 'grpo' with search.iterations {search.iterations} and extra_iterations "
-            f"{search.extra_iterations}, but a group is what one expansion of the root samples: set them to 1 and 0."
-        )
-    if prefer.loss == "grpo" and search.samples < 2:
-        raise UserError(
-            f"{where}: in {name} search.samples is 1 with the loss 'grpo', but one sample is no group: set it to 2 "
-            "or more."
-        )
-    if pairs.mode in ("right", "group", "truth") and pairs.min_gap:
-        raise UserError(
-            f"{where}: in {name} pairs.min_gap is {pairs.min_gap} with pairs.mode {pairs.mode!r}, which compares no "
-            "two sides: set it to 0."
-        )
-    if prefer.loss == "grpo" and (search.temperature, search.top_p) != (1, 1):
-        raise UserError(
-            f"{where}: in {name} prefer.loss is 'grpo' with search.temperature {search.temperature} and top_p "
-            f"{search.top_p}, but a group has to be sampled from the policy as it is: set both to 1."
-        )
-    if prefer.label_smoothing and prefer.loss not in SMOOTHED:
-        raise UserError(
-            f"{where}: in {name} prefer.label_smoothing is {prefer.label_smoothing} with the loss {prefer.loss!r}, "
-            f"which has none: set it to 0, or prefer.loss to one of {', '.join(map(repr, SMOOTHED))}."
-        )
+    loss, grpo, not_of_pairs = prefer.loss, prefer.loss == "grpo", prefer.loss in NOT_OF_PAIRS
+    fitting = MODES_OF_LOSS.get(loss, PAIRS)
+    others = [other for other in CHOICES["round.prefer.loss"] if pairs.mode in MODES_OF_LOSS.get(other, PAIRS)]
+    compares_nothing = pairs.mode in ("right", "group", "truth")
+    listed = lambda values: ", ".join(map(repr, values))
+    of_loss = f"with the loss {loss!r}"
+    wrong = {
+        f"pairs.mode is {pairs.mode!r} and prefer.loss {loss!r}, which do not go together: set prefer.loss to one of "
+        f"{listed(others)}, or pairs.mode to one of {listed(fitting)}": pairs.mode not in fitting,
+        f"prefer.sft_weight is {prefer.sft_weight!r} {of_loss}, which is not of pairs and has no use for it: set it to "
+        "0": not_of_pairs and prefer.sft_weight,
+        f"pairs.weight is {pairs.weight!r} {of_loss}, which is not of pairs and has no use for it: set it to ''": (
+            not_of_pairs and pairs.weight
+        ),
+        f"prefer.keep_best is {prefer.keep_best!r} {of_loss}, which is not of pairs and has none: set it to 'loss'": (
+            not_of_pairs and prefer.keep_best in ("accuracy", "margin")
+        ),
+        f"pairs.min_gap is {pairs.min_gap} with pairs.mode {pairs.mode!r}, which compares no two sides: set it to 0": (
+            compares_nothing and pairs.min_gap
+        ),
+        f"prefer.loss is 'grpo' with search.iterations {search.iterations} and extra_iterations "
+        f"{search.extra_iterations}, but a group is what one expansion of the root samples: set them to 1 and 0": (
+            grpo and (search.iterations, search.extra_iterations) != (1, 0)
+        ),
+        "search.samples is 1 with the loss 'grpo', but one sample is no group: set it to 2 or more": (
+            grpo and search.samples < 2
+        ),
+        f"prefer.loss is 'grpo' with search.temperature {search.temperature} and top_p {search.top_p}, but a group has "
+        "to be sampled from the policy as it is: set both to 1": grpo and (search.temperature, search.top_p) != (1, 1),
+        f"prefer.label_smoothing is {prefer.label_smoothing} {of_loss}, which has none: set it to 0, or prefer.loss to "
+        f"one of {listed(SMOOTHED)}": prefer.label_smoothing and loss not in SMOOTHED,
+    }
+    for message, is_so in wrong.items():
+        if is_so:
+            raise UserError(f"{where}: in {name} {message}.")
 
 
 def _check_model(model: ConfigDict, where: str) -> None:

@@ -80,7 +80,7 @@ def of_trl(tmp_path_factory, policies) -> Path:
     (folder / "plan.json").write_text(json.dumps(plan))
     for name, policy in policies.items():
         save_hf(epath.Path(folder / name), policy)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "tools" / "served")}
     script = Path(__file__).with_name("trl_side.py")
     done = subprocess.run([str(TRL), str(script), str(folder)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -1,4 +1,5 @@
-"""TRL's side of tests/test_trl_losses.py: `python trl_side.py FOLDER`, by an interpreter that has TRL.
+"""TRL's side of tests/test_trl_losses.py: `python trl_side.py FOLDER`, by an interpreter that has TRL, with
+tools/served on its path.
 
 Reads inputs.npz, groups.npz, plan.json and two Hugging Face models from the folder; writes losses.npz and group0.npz
 and so on, what TRL's own functions make of the inputs in float64, and for each step of plan.json the weights after it.
@@ -13,12 +14,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from datasets import Dataset
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer, GRPOTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+from trl_ids import IdDPOTrainer, as_ids, as_texts, with_ids, words_tokenizer
 
 same = lambda value: value
 ACCELERATOR = SimpleNamespace(device="cpu", gather=same, gather_for_metrics=same, reduce=lambda value, reduction: value)
@@ -122,57 +122,29 @@ def grpo_loss(now, sampled, mask, advantages, clip, kl_weight):
     return loss.item(), now.grad.numpy()
 
 
-class IdDPOTrainer(DPOTrainer):
-    """Takes token ids as they are."""
-
-    def _prepare_dataset(self, dataset, *_):
-        return dataset
-
-
-def with_ids(trainer):
-    class IdTrainer(trainer):
-        """Takes texts that are token ids with blanks between them."""
-
-        def tokenize_row(self, feature, model=None):
-            ids = {name: [int(word) for word in feature[name].split()] for name in ("prompt", "chosen", "rejected")}
-            row = {"prompt_input_ids": ids["prompt"], "prompt_attention_mask": [1] * len(ids["prompt"])}
-            for side in ("chosen", "rejected"):
-                whole = ids["prompt"] + ids[side]
-                row |= {f"{side}_input_ids": whole, f"{side}_attention_mask": [1] * len(whole)}
-                row[f"{side}_labels"] = [-100] * len(ids["prompt"]) + ids[side]
-            return row
-
-    return IdTrainer
-
-
 def step(folder, pairs, loss, beta, gamma, smoothing, sft_weight, rate):
     """The weights after one step of plain gradient descent on all pairs."""
     load = lambda name: AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float64)
     model = load("policy")
-    words = {str(i): i for i in range(model.config.vocab_size)}
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(WordLevel(words, "0")), pad_token="0", eos_token="1", bos_token="2"
-    )
+    tokenizer = words_tokenizer(model.config.vocab_size)
     shared = dict(
         output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=len(pairs), learning_rate=rate,
         lr_scheduler_type="constant", optim="sgd", max_grad_norm=0.0, beta=beta, use_cpu=True, bf16=False,
         report_to=[], save_strategy="no", gradient_checkpointing=False, disable_tqdm=True,
     )  # fmt: skip
     if loss in ("dpo", "ipo_averaged"):
-        rows = [{f"{key}_ids": ids for key, ids in pair.items()} for pair in pairs]
         kind = {"dpo": "sigmoid", "ipo_averaged": "ipo"}[loss]
         trainer = IdDPOTrainer(
             model, load("reference"), args=DPOConfig(loss_type=[kind], max_length=None, **shared),
-            train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
+            train_dataset=Dataset.from_list(as_ids(pairs)), processing_class=tokenizer,
         )  # fmt: skip
     else:
-        rows = [{key: " ".join(map(str, ids)) for key, ids in pair.items()} for pair in pairs]
         if loss == "simpo":
             of_loss = dict(loss_type="simpo", simpo_gamma=gamma, label_smoothing=smoothing, cpo_alpha=sft_weight)
             kind, settings = with_ids(CPOTrainer), CPOConfig(**of_loss, **shared)
         else:
             kind, settings = with_ids(ORPOTrainer), ORPOConfig(**shared)
-        trainer = kind(model, settings, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+        trainer = kind(model, settings, train_dataset=Dataset.from_list(as_texts(pairs)), processing_class=tokenizer)
     trainer.train()
     return {name: value.detach().numpy() for name, value in trainer.model.state_dict().items()}
 

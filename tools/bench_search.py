@@ -16,10 +16,8 @@ nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from itool_jax.errors import UserError
@@ -30,34 +28,21 @@ from search_figures.host import host_share
 from search_figures.tpu import compiled
 from search_figures.whole_search import Recorded, recorded, tool_world_task, whole_search
 from search_figures.workload import weights
-from side_by_side import machine, show, versions
+from side_by_side import report_figures
 
 CASES = ("A", "A2048", "SmolLM2")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", type=int, action="append", choices=range(1, 7), help="all where none is named")
-    parser.add_argument("--json", type=Path, help="also write the figures here, one after another as they are done")
     parser.add_argument("--case", action="append", choices=CASES, help="of figures 1 and 2 (SmolLM2 only of 1)")
-    parser.add_argument("--repeats", type=int, default=5, help="of which medians are taken; SmolLM2 has 3 at most")
     parser.add_argument("--examples", type=int, default=96, help="trees that figure 3 grows")
     parser.add_argument("--trees", type=int, default=16, help="trees at once of figure 3")
     parser.add_argument("--threads", type=int, default=2, help="of the reference's control flow in figure 3")
     parser.add_argument("--tpu-trees", type=int, default=32, help="trees at once of figure 5")
     parser.add_argument("--transformers-python", default="", help="an interpreter with transformers; this one if empty")
     parser.add_argument("--tunix-python", default="", help="an interpreter with google-tunix; without it Tunix waits")
-    parser.add_argument("--small", action="store_true", help="a tiny model and short texts, to see that all works")
-    options = parser.parse_args(arguments)
-    if options.repeats < 1:
-        parser.error(f"--repeats is {options.repeats}, but a median needs at least 1")
-    report = {"machine": machine(), "versions": versions(), "small": options.small, "figures": {}}
-    for number in sorted(set(options.figure or range(1, 7))):
-        figure = report["figures"][str(number)] = measured(number, options)
-        show(number, figure)
-        if options.json:
-            options.json.write_text(json.dumps(report, indent=1) + "\n")
-    return 0
+    return report_figures(parser, arguments, 6, measured)
 
 
 def measured(number: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -16,7 +16,6 @@ nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from itool_jax.models.loading import load
 from itool_jax.models.policy import init_policy
 from itool_jax.progress import note
 from search_figures.workload import LLAMA_15M, LLAMA_TINY
-from side_by_side import machine, show, versions
+from side_by_side import report_figures
 from training_figures.gpu import on_gpu
 from training_figures.memory import temporaries
 from training_figures.steps import against_frameworks, against_separate_rows, sft_against_trl
@@ -39,25 +38,12 @@ SFT_CASES = {"15M": (2048, 6), "SmolLM2": (1024, 2)}  # tokens of a row, and row
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", type=int, action="append", choices=range(1, 6), help="all where none is named")
-    parser.add_argument("--json", type=Path, help="also write the figures here, one after another as they are done")
     parser.add_argument("--case", action="append", choices=(*CASES, *SFT_CASES), help="of figures 1 to 3")
-    parser.add_argument("--repeats", type=int, default=5, help="of which medians are taken; SmolLM2 has 3 at most")
     parser.add_argument("--trl-python", default="", help="an interpreter with trl==1.16; without it TRL waits")
     parser.add_argument("--tunix-python", default="", help="an interpreter with google-tunix; without it Tunix waits")
     parser.add_argument("--seal-tools", type=Path, help="a file or folder of Seal-Tools, for figure 3")
     parser.add_argument("--tokenizer", type=Path, help="a Hugging Face folder with the tokenizer that cuts it")
-    parser.add_argument("--small", action="store_true", help="a tiny model and short texts, to see that all works")
-    options = parser.parse_args(arguments)
-    if options.repeats < 1:
-        parser.error(f"--repeats is {options.repeats}, but a median needs at least 1")
-    report = {"machine": machine(), "versions": versions(), "small": options.small, "figures": {}}
-    for number in sorted(set(options.figure or range(1, 6))):
-        figure = report["figures"][str(number)] = measured(number, options)
-        show(number, figure)
-        if options.json:
-            options.json.write_text(json.dumps(report, indent=1) + "\n")
-    return 0
+    return report_figures(parser, arguments, 5, measured)
 
 
 def measured(number: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -1,12 +1,15 @@
-"""Measuring sides against each other: in one run, in alternating order, medians; and what a report says of it all."""
+"""Measuring sides against each other: in one run, in alternating order, medians; and the command that reports it."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,6 +23,32 @@ def alternate(runs: Mapping[str, Callable[[], float]], repeats: int, say: Callab
             seconds[name].append(runs[name]())
             say(f"repeat {repeat + 1} of {repeats}: {name} {seconds[name][-1]:.2f} s")
     return {name: {"seconds": values, "median": statistics.median(values)} for name, values in seconds.items()}
+
+
+def report_figures(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str],
+    count: int,
+    measured: Callable[[int, argparse.Namespace], dict[str, Any]],
+) -> int:
+    """Prints the figures that a command line asks for, all of 1 to `count` where it names none; returns exit status 0.
+
+    `parser` has the tool's own options, and gets those that every tool of figures has.
+    """
+    parser.add_argument("--figure", type=int, action="append", choices=range(1, count + 1), help="all if none is named")
+    parser.add_argument("--json", type=Path, help="also write the figures here, one after another as they are done")
+    parser.add_argument("--repeats", type=int, default=5, help="of which medians are taken; SmolLM2 has 3 at most")
+    parser.add_argument("--small", action="store_true", help="a tiny model and short texts, to see that all works")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"--repeats is {options.repeats}, but a median needs at least 1")
+    report = {"machine": machine(), "versions": versions(), "small": options.small, "figures": {}}
+    for number in sorted(set(options.figure or range(1, count + 1))):
+        figure = report["figures"][str(number)] = measured(number, options)
+        show(number, figure)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
 
 
 def show(number: int, figure: dict[str, Any]) -> None:

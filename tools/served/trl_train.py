@@ -18,11 +18,10 @@ def main(folder: str) -> None:
     say = own_stdout()
     import torch
     from datasets import Dataset
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
-    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+    from transformers import AutoModelForCausalLM, TrainerCallback
+    from trl import DPOConfig, SFTConfig, SFTTrainer
     from trl.experimental.cpo import CPOConfig, CPOTrainer
+    from trl_ids import IdDPOTrainer, as_ids, as_texts, with_ids, words_tokenizer
 
     class Times(TrainerCallback):
         """When each step begins and ends."""
@@ -36,29 +35,6 @@ def main(folder: str) -> None:
         def on_step_end(self, *_, **__):
             self.ended.append(time.monotonic())
 
-    class IdCPOTrainer(CPOTrainer):
-        """Takes texts that are token ids with blanks between them."""
-
-        def tokenize_row(self, feature, model=None):
-            ids = {name: [int(word) for word in feature[name].split()] for name in ("prompt", "chosen", "rejected")}
-            row = {"prompt_input_ids": ids["prompt"], "prompt_attention_mask": [1] * len(ids["prompt"])}
-            for side in ("chosen", "rejected"):
-                whole = ids["prompt"] + ids[side]
-                row |= {f"{side}_input_ids": whole, f"{side}_attention_mask": [1] * len(whole)}
-                row[f"{side}_labels"] = [-100] * len(ids["prompt"]) + ids[side]
-            return row
-
-    class IdDPOTrainer(DPOTrainer):
-        """Takes token ids as they are."""
-
-        def _prepare_dataset(self, dataset, *_):
-            return dataset
-
-    def tokenizer_for(model):
-        words = {str(i): i for i in range(model.config.vocab_size)}
-        backend = Tokenizer(WordLevel(words, "0"))
-        return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="0", eos_token="1", bos_token="2")
-
     def train(kind, rows, accumulate, steps, beta=0.0, gamma=0.0, row_tokens=0, pairs=(), conversations=()):
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         with tempfile.TemporaryDirectory() as out:
@@ -68,19 +44,17 @@ def main(folder: str) -> None:
                 max_grad_norm=1.0, use_cpu=True, bf16=False, report_to=[], save_strategy="no", logging_steps=1,
                 gradient_checkpointing=False, disable_tqdm=True,
             )  # fmt: skip
-            ready = dict(model=model, processing_class=tokenizer_for(model))
+            ready = dict(model=model, processing_class=words_tokenizer(model.config.vocab_size))
             if kind == "simpo":
                 args = CPOConfig(
                     loss_type="simpo", simpo_gamma=gamma, cpo_alpha=0.0, beta=beta, max_length=None, **shared
                 )
-                data = [{key: " ".join(map(str, ids)) for key, ids in pair.items()} for pair in pairs]
-                trainer = IdCPOTrainer(args=args, train_dataset=Dataset.from_list(data), **ready)
+                trainer = with_ids(CPOTrainer)(args=args, train_dataset=Dataset.from_list(as_texts(pairs)), **ready)
             elif kind == "dpo":
                 args = DPOConfig(
                     loss_type=["sigmoid"], beta=beta, max_length=None, precompute_ref_log_probs=True, **shared
                 )
-                data = [{f"{key}_ids": ids for key, ids in pair.items()} for pair in pairs]
-                trainer = IdDPOTrainer(args=args, train_dataset=Dataset.from_list(data), **ready)
+                trainer = IdDPOTrainer(args=args, train_dataset=Dataset.from_list(as_ids(pairs)), **ready)
             else:
                 args = SFTConfig(packing=True, max_length=row_tokens, completion_only_loss=True, **shared)
                 data = [
