@@ -62,7 +62,7 @@ def conversations(folder: Path, tokenizer: Path, vocabulary: int, longest: int) 
     """
     dialect = Dialect(Tokenizer.load(tokenizer), chat_format("chatml"))
     trees = []
-    for example in read_source("seal_tools", folder, skip_bad=True):
+    for example in read_source("seal_tools", folder, skip_bad=True).items:
         prepared = dialect.prepare(example)
         if len(prepared.prompt) + len(prepared.answer) <= longest:
             trees.append(chain(_folded(prepared.prompt, vocabulary), _folded(prepared.answer, vocabulary)))
