@@ -54,6 +54,8 @@ SMOOTHED = ("simpo", "dpo")
 NOT_OF_PAIRS = ("sft", "grpo")
 PAIRS = ("best_worst", "all", "answers")
 MODES_OF_LOSS = {"list_mle": (*PAIRS, "listwise"), "sft": ("truth", "right"), "grpo": ("group",)}
+# What round.prefer.beta is where it is 0: the values that are usual for a loss differ by as much as their scales.
+BETA_OF_LOSS = {"simpo": 2.5, "list_mle": 2.5, "dpo": 0.1, "ipo": 0.1, "ipo_averaged": 0.1, "orpo": 0.1}
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
@@ -296,7 +298,7 @@ def _prefer() -> ConfigDict:
         {
             "loss": "simpo",  # simpo, dpo, ipo, ipo_averaged (TRL's, per token) or orpo of pairs; list_mle of rankings,
             # which of a pair is simpo; sft of right answers; grpo of a group
-            "beta": 2.5,  # scale of the reward; tau of ipo, lambda of orpo: 0.1 or so for all but simpo and list_mle
+            "beta": 0.0,  # scale of the reward; tau of ipo, lambda of orpo; 0 is the usual one, of BETA_OF_LOSS
             "gamma": 0.5,  # the margin of simpo and list_mle, absolute
             "label_smoothing": 0.0,  # how often the sides of a pair are taken to be the wrong way round; simpo and dpo
             "ratio_clip": 0.2,  # grpo: how far from 1 the ratio of a token's chances before and now still counts

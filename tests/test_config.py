@@ -21,6 +21,7 @@ from itool_jax.config_loading import (
 )
 from itool_jax.errors import UserError
 from itool_jax.models.config import LINEAR
+from itool_jax.rounds import settings as rounds_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
@@ -331,3 +332,12 @@ def test_options_of_the_search_that_do_not_go_together_are_refused():
         override("round.search.widening=1.0", "round.search.select_by=entropy")
     with pytest.raises(UserError, match=r"a sample alone always agrees: set samples to 2"):
         override("round.search.stop_unanimous=true", "round.search.samples=1")
+
+
+def test_without_a_beta_a_loss_has_its_usual_one(monkeypatch):
+    found = []
+    monkeypatch.setattr(rounds_settings, "preference", lambda loss, *, beta, **_: found.append((loss, beta)))
+    for setting in ("loss=simpo", "loss=dpo", "loss=orpo", "beta=0.7"):
+        rounds_settings.preference_objective(override(f"round.prefer.{setting}").round.prefer)
+    assert found == [("simpo", 2.5), ("dpo", 0.1), ("orpo", 0.1), ("simpo", 0.7)]
+    assert set(tree.BETA_OF_LOSS) == set(tree.CHOICES["round.prefer.loss"]) - set(tree.NOT_OF_PAIRS)

@@ -97,6 +97,10 @@ def test_every_stage_leaves_what_the_design_says(finished):
     trl = [json.loads(line) for line in (finished / "round_000/pairs_trl.jsonl").read_text().splitlines()]
     assert stats["pairs"]["kept"] == len(pairs) and stats["trl_pairs"]["written"] == len(trl)
     assert sum(stats["trl_pairs"][key] for key in ("written", "without_whole_answer", "not_writable")) == len(pairs)
+    # what the sampler drew by is what training begins with; a side whose first tokens are shared is not compared
+    difference = stats["sampler_difference"]
+    assert 0 < difference["tokens"] <= sum(len(side) for pair in pairs for side in pair["sides"])
+    assert 0 < difference["mean"] <= difference["largest"] < 1e-4
     leaves = [node for tree in trees for node in tree["nodes"] if node["end"]]
     samples = sum(node["visits"] for node in leaves)
     assert stats["trees"]["samples"] == samples
@@ -369,6 +373,8 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
     ("setting", "says"),
     [
         ({"round.prefer.rows": 4}, "config.round.prefer.rows is 4, but rows lie over 8 devices"),
+        ({"round.search.trees": 12}, "12 trees of a process (config.round.search.trees, config.evaluate.slots, over 1"),
+        ({"evaluate.slots": 20}, "choose a multiple of 8"),
         ({"round.search.reward": "no_such_module:f"}, "there is no module 'no_such_module' on the Python path"),
     ],
 )

@@ -47,6 +47,7 @@ def report_figures(
         figure = report["figures"][str(number)] = measured(number, options)
         show(number, figure)
         if options.json:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 

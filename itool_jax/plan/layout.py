@@ -17,7 +17,13 @@ from itool_jax.plan.target import devices_in_words
 Settings = Mapping[str, Any]
 Sizes = tuple[int, ...]
 
-DIVIDED = {"sft": "warmup.rows", "search": "round.search.trees", "prefer": "round.prefer.rows"}
+# By stage; evaluations come after each of them.
+DIVIDED = {
+    "sft": "warmup.rows",
+    "search": "round.search.trees",
+    "prefer": "round.prefer.rows",
+    "evaluate": "evaluate.slots",
+}
 _SHOWN = 3
 
 
@@ -60,7 +66,8 @@ def require_layout(config: ConfigDict, devices: int, only: Collection[str] = ())
     only  names stages, () is all
     """
     asked = [config.mesh[axis] for axis in AXES]
-    keys = [key for stage, key in DIVIDED.items() if stage in stages_of(config) and (not only or stage in only)]
+    stages = [*stages_of(config), "evaluate"]
+    keys = [key for stage, key in DIVIDED.items() if stage in stages and (not only or stage in only)]
     others = _others(config, devices, [(value_of(config, key), parts_of(config, key)) for key in keys])
     try:
         data, fsdp, _ = mesh_sizes(asked[0], asked[1], asked[2], devices)
@@ -77,8 +84,8 @@ def require_layout(config: ConfigDict, devices: int, only: Collection[str] = ())
         multiples = {path: -(-value // least) * least for path, (value, least) in wrong.items()}
         divisor = ", ".join(map(str, dict.fromkeys(least for _, least in wrong.values())))
         raise UserError(
-            f"{found}, but rows, and the trees of each cohort, lie over {data * fsdp} devices (mesh data x fsdp): "
-            f"choose multiples of {divisor}, or another mesh. {_would_do([multiples, *others])}"
+            f"{found}, but rows, the trees of each cohort and answers side by side lie over {data * fsdp} devices "
+            f"(mesh data x fsdp): choose multiples of {divisor}, or another mesh. {_would_do([multiples, *others])}"
         )
 
 

@@ -12,16 +12,19 @@ from itool_jax.rounds.settings import reward_function, rows_per_step, searches
 
 
 def require_rounds(session: Session) -> None:
-    """Raises UserError where a stage's rows do not divide over the devices, or a reward cannot be imported.
+    """Raises UserError where a stage's rows or trees do not divide over the devices, or a reward cannot be imported.
 
     Better now than hours later.
     """
     divisor = batch_divisor(session.mesh)
     rows_per_step(session.config.warmup, divisor, "warmup")
+    session.own_trees(session.config.evaluate.slots)
     for index in range(session.config.rounds):
         cfg = round_config(session.config, index)
         rows_per_step(cfg.prefer, divisor, "round.prefer")
-        reward_function(cfg.search)
+        if searches(cfg):
+            session.own_trees(cfg.search.trees, cfg.search.cohorts)
+            reward_function(cfg.search)
 
 
 def command(run: RunDirectory) -> None:

@@ -24,7 +24,7 @@ from itool_jax.rounds.settings import pair_config, reward_function, sampling_con
 from itool_jax.rounds.stage import Stage, StageResult
 from itool_jax.rounds.trl_pairs import TrlPairs, whole_answers
 from itool_jax.search.fragments import fragment_cuts
-from itool_jax.search.pairs import PairReader, Preference
+from itool_jax.search.pairs import PairReader, Preference, sampled
 from itool_jax.search.reallocation import BaseTrees
 from itool_jax.search.records import RecordWriter, tree_record
 from itool_jax.search.rewards import Reward
@@ -155,7 +155,8 @@ class _Harvest:
             {
                 "id": prepared.id,
                 "pairs": [
-                    pair_row(prepared, pair, dialect) | {"answers": whole_answers(prepared, growth.tree, pair)}
+                    pair_row(prepared, pair, dialect)
+                    | {"answers": whole_answers(prepared, growth.tree, pair), "sampler": sampled(growth.tree, pair)}
                     for pair in pairs
                 ],
                 "removed": dict(reader.removed),
@@ -188,6 +189,8 @@ class _Harvest:
                     trl_file.write(trl.line(chunk[pair["id"]], pair))
                     del pair["answers"]
                 add_references(policy, pairs, {id: p.prompt for id, p in chunk.items()}, cfg.row_tokens, cfg.rows)
+                for pair in pairs:
+                    totals.compare(pair["reference"], pair.pop("sampler"))
                 pair_file.writelines(map(pair_line, pairs))
         stats = {**totals.stats(), "trl_pairs": dict(trl.counts), **prompt_counts}
         files.write_json(self.stage.output("stats"), stats)
@@ -200,6 +203,7 @@ class _Totals:
     def __init__(self) -> None:
         self._counts, self._removed, self._pairs = Counter(), Counter(), Counter(kept=0)
         self._rewards = {name: [0.0, 0] for name in _NAMES}
+        self._compared, self._difference, self._largest = 0, 0.0, 0.0
 
     def add(self, row: Mapping[str, Any]) -> None:
         self._counts.update(row["counts"])
@@ -211,13 +215,27 @@ class _Totals:
             self._rewards[name][0] += total
             self._rewards[name][1] += count
 
+    def compare(self, reference: Sequence[Sequence[float]] | None, sampler: Sequence[float | None]) -> None:
+        """How far the log-probs that training begins with are from those that the sampler drew by."""
+        for logprobs, drawn in zip(reference or (), sampler, strict=False):
+            if drawn is not None:
+                difference = abs(sum(logprobs) - drawn)
+                self._compared += len(logprobs)
+                self._difference += difference
+                self._largest = max(self._largest, difference / len(logprobs))
+
     def stats(self) -> dict[str, Any]:
+        tokens = self._compared
+        differences = (
+            {"mean": round(self._difference / tokens, 9), "largest": round(self._largest, 9)} if tokens else {}
+        )
         means = {_NAMES[name]: round(total / count, 6) for name, (total, count) in self._rewards.items() if count}
         return {
             "trees": dict(self._counts),
             "rewards": means,
             "pairs": dict(self._pairs),
             "pairs_removed": dict(self._removed),
+            "sampler_difference": {"tokens": tokens, **differences},
         }
 
 

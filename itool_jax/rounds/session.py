@@ -31,7 +31,7 @@ from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.settings import dialect_for
 from itool_jax.rounds.stage import Stage, StageResult
-from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, prompt_columns
+from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, prompt_columns, require_places
 from itool_jax.training.checkpoints import load_policy, save_policy
 
 
@@ -257,6 +257,12 @@ class Session:
         """The policy of this name: base, warmup, round_NNN or own_pairs."""
         return self.base if name == BASE else self.load(self.trained(name).paths["checkpoint"])
 
+    def own_trees(self, trees: int, cohorts: int = 1) -> int:
+        """This process's share of so many trees; raises UserError where they do not divide over its devices."""
+        own = max(1, trees // processes.count())
+        require_places(own, cohorts, processes.own_mesh(self.mesh))
+        return own
+
     def sampler(
         self,
         policy: Policy,
@@ -275,7 +281,7 @@ class Session:
         """
         longest = max(longest, *(len(p.prompt) for p in examples))
         cfg = SamplerConfig(
-            trees=max(1, trees // processes.count()),
+            trees=self.own_trees(trees, cohorts),
             branches=branches,
             prompt_columns=prompt_columns(longest),
             arena_columns=arena_tokens,

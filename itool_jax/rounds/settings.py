@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
+from itool_jax.config import BETA_OF_LOSS
 from itool_jax.data.chat import format_for
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.tokenizer import Tokenizer
@@ -92,7 +93,7 @@ def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
         return group_policy(clip=cfg.ratio_clip, kl_weight=cfg.kl_weight, anchor_weight=cfg.anchor_weight)
     return preference(
         cfg.loss,
-        beta=cfg.beta,
+        beta=cfg.beta or BETA_OF_LOSS[cfg.loss],
         gamma=cfg.gamma,
         label_smoothing=cfg.label_smoothing,
         sft_weight=cfg.sft_weight,

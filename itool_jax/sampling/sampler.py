@@ -15,20 +15,31 @@ from jax.sharding import Mesh
 
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy, own_policy
+from itool_jax.parallel import processes
 from itool_jax.parallel.mesh import batch_divisor, make_mesh
-from itool_jax.parallel.processes import own_mesh
 from itool_jax.sampling.cohort import Cohort, SamplerConfig, SamplerStats, arena_sharding
 from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
 __all__ = [
     "Finished", "Growth", "Request", "Sample", "SamplerConfig", "SamplerStats", "TreeSampler",
-    "arena_sharding", "prompt_columns",
+    "arena_sharding", "prompt_columns", "require_places",
 ]  # fmt: skip
 
 
 def prompt_columns(longest: int) -> int:
     """Columns for prompts of at most so many tokens, in steps of 64 so that few programs are compiled."""
     return -(-longest // 64) * 64
+
+
+def require_places(trees: int, cohorts: int, mesh: Mesh) -> None:
+    """Raises UserError where so many trees of a process do not divide over cohorts and the devices of its mesh."""
+    parts = cohorts * batch_divisor(mesh)
+    if trees % parts:
+        raise UserError(
+            f"{trees} trees of a process (config.round.search.trees, config.evaluate.slots, over "
+            f"{processes.count()} process(es)) do not divide over {cohorts} cohort(s) on the {batch_divisor(mesh)} "
+            f"devices of its mesh data x fsdp: choose a multiple of {parts * processes.count()}."
+        )
 
 
 class TreeSampler:
@@ -42,14 +53,8 @@ class TreeSampler:
         """
         self.cfg, self.stats = cfg, SamplerStats()
         whole = mesh or make_mesh()
-        mesh = own_mesh(whole)
-        parts = cfg.cohorts * batch_divisor(mesh)
-        if cfg.trees % parts:
-            raise UserError(
-                f"{cfg.trees} trees (config.round.search.trees, config.evaluate.slots) do not divide over "
-                f"{cfg.cohorts} cohort(s) on the {batch_divisor(mesh)} devices of mesh data x fsdp: choose a multiple "
-                f"of {parts}."
-            )
+        mesh = processes.own_mesh(whole)
+        require_places(cfg.trees, cfg.cohorts, mesh)
         self._policy = own_policy(policy, whole)
         self._cohorts = [Cohort(self._policy, cfg, seed, mesh, self.stats) for _ in range(cfg.cohorts)]
 

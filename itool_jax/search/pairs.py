@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -287,3 +288,16 @@ def _best_first(side: _Side) -> tuple[float, int]:
 
 def _begins(whole: Tokens, start: Tokens) -> bool:
     return whole[: len(start)] == start
+
+
+def sampled(tree: SearchTree, pair: Preference) -> list[float | None]:
+    """The log-prob of each side as the sampler drew it, or None.
+
+    A tree has those of whole fragments: a side of which the first tokens went to the prefix has none.
+    """
+
+    def logprob(side: Tokens, child: int) -> float | None:
+        node = tree.nodes[child]
+        return math.log(node.prior) * len(side) ** tree.cfg.prior_power if child > 0 and node.tokens == side else None
+
+    return [logprob(side, child) for side, child in zip(pair.sides, pair.children, strict=True)]
