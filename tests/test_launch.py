@@ -117,7 +117,7 @@ def test_every_script_is_tried():
 
 def test_one_machine_runs_the_config_on_its_hardware(fakes):
     lines = dry(fakes, "one_machine.sh", "cuda", "c.py", "runs/x", "--config.seed=1", XLA_FLAG_SETS="gpu")
-    assert any("-e '.[gguf,cuda]'" in line for line in lines)
+    assert any("-e '.[gcs,gguf,hub,cuda]'" in line for line in lines)
     assert "export XLA_PYTHON_CLIENT_MEM_FRACTION=0.95" in lines
     assert lines[-1] == ".venv/bin/itool-jax run --config=c.py --workdir=runs/x --config.seed=1"
     assert [line for line in lines if line.startswith("export 'XLA_FLAGS=--xla_gpu_enable_latency_hiding")]
