@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from itool_jax.data.chat import chat_format
+from itool_jax.data.chat import format_for
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.sources import read_source
 from itool_jax.data.tokenizer import Tokenizer
@@ -60,7 +60,8 @@ def conversations(folder: Path, tokenizer: Path, vocabulary: int, longest: int) 
 
     Those of more than `longest` tokens are left out: neither side trains on them.
     """
-    dialect = Dialect(Tokenizer.load(tokenizer), chat_format("chatml"))
+    cutter = Tokenizer.load(tokenizer)
+    dialect = Dialect(cutter, format_for(cutter))
     trees = []
     for example in read_source("seal_tools", folder, skip_bad=True).items:
         prepared = dialect.prepare(example)
