@@ -65,7 +65,7 @@ MINIMUMS = {
     ),
     **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
     "keep_last": 2,  # one may be written anew while it is the newest
-    **dict.fromkeys(("temperature", "top_p", "beta", "ratio_clip", "lora_alpha"), 1e-6),
+    **dict.fromkeys(("temperature", "top_p", "ratio_clip", "lora_alpha"), 1e-6),
 }
 # Greatest value of numbers that have one, by the end of the key; every number is finite.
 MAXIMUMS = {
