@@ -134,9 +134,10 @@ def fit(
                     took = f"to end and save it took {time.monotonic() - began:.1f} s"
                     note(f"stopped by {wish} after step {step:,} of {last:,}, which is saved in {directory}: {took}")
                     raise Stopped(wish)
-                if not told and (write := checkpoints.written):
-                    told, size = True, figure(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-                    note(f"the state of step {write.step:,}, {size} in all, was written in {write.seconds:.1f} s")
+                told = told or _tell_write(checkpoints, state)
+        checkpoints.wait()
+        if not told:
+            _tell_write(checkpoints, state)
         if cfg.keep_best and checkpoints.has_best():
             like = abstract_state(state)
             del state  # there is room for one
@@ -160,6 +161,15 @@ def _begin(
     like = abstract_state(state)
     del state
     return checkpoints.restore(like)
+
+
+def _tell_write(checkpoints: TrainingCheckpoints, state: TrainState) -> bool:
+    """Says how long it took to write a state, if one is written: what a stop takes beside the step under way."""
+    if (write := checkpoints.written) is None:
+        return False
+    size = figure(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+    note(f"the state of step {write.step:,}, {size} in all, was written in {write.seconds:.1f} s")
+    return True
 
 
 class _Watch:
