@@ -77,6 +77,21 @@ MAXIMUMS = {
 }
 
 
+# Keys that results depend on by rounding alone: how work lies over devices, and how states are kept. A run takes new
+# values of them when it goes on, and is refused where any other key changed; `config_loading.deciding_differences`
+# makes the two exceptions. (Rounding may turn a draw that is on the edge, as it may on other devices.)
+LAYOUT = (
+    *("mesh.data", "mesh.fsdp", "mesh.tensor"),  # batches, random keys and saved states know nothing of devices
+    *("model.remat", "model.attention", "model.sequence_sharding"),  # other ways to the same numbers
+    *("round.search.trees", "round.search.cohorts"),  # a tree draws by keys of its own and shares nothing
+    "evaluate.slots",  # an answer is greedy and stands by itself
+    *("warmup.keep_last", "round.prefer.keep_last"),  # any number has the newest; the best is kept beside them
+    *("warmup.checkpoint_every", "round.prefer.checkpoint_every"),  # but where saved states compete to be the best
+    # But with another product: the seed alone chooses the rows of a step, which sums over all of them.
+    *("warmup.rows", "warmup.accumulate", "round.prefer.rows", "round.prefer.accumulate"),
+)
+
+
 def default_config() -> ConfigDict:
     """Every key there is, with its default. Config files start from this and change what they need."""
     config = ConfigDict()

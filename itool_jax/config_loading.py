@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from itool_jax.config import (
     CHOICES,
+    LAYOUT,
     LINEAR,
     MAXIMUMS,
     MINIMUMS,
@@ -233,6 +234,29 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tupl
     a, b = flatten(ours), flatten(theirs)
     pairs = ((key, a.get(key, "(absent)"), b.get(key, "(absent)")) for key in sorted(a.keys() | b.keys()))
     return [(key, mine, other) for key, mine, other in pairs if mine != other]
+
+
+def deciding_differences(ours: ConfigDict, theirs: ConfigDict) -> list[tuple[str, Any, Any]]:
+    """The `differences` that results depend on by more than rounding: those of keys that are not in `config.LAYOUT`.
+
+    Of those keys the product of `rows` and `accumulate` counts, by the name "rows * accumulate", and
+    `checkpoint_every` where the best of the saved states by a metric of training is the outcome; both are compared as
+    each round has them.
+    """
+    rounds = sorted({*ours.round_overrides, *theirs.round_overrides})
+    return differences(_deciding(ours, rounds), _deciding(theirs, rounds))
+
+
+def _deciding(config: ConfigDict, rounds: Sequence[str]) -> dict[str, Any]:
+    leaves = {key: value for key, value in flatten(config_to_json(config)).items() if value != {}}
+    deciding = {key: value for key, value in leaves.items() if _ROUND.sub("round.", key) not in LAYOUT}
+    groups = {"warmup": config.warmup, "round.prefer": config.round.prefer}
+    groups |= {f"round_overrides.{name}.prefer": resolve_round(config, name).prefer for name in rounds}
+    for group, cfg in groups.items():
+        deciding[f"{group}.rows * accumulate"] = cfg.rows * cfg.accumulate
+        if cfg.keep_best not in ("", "heldout"):
+            deciding[f"{group}.checkpoint_every"] = cfg.checkpoint_every
+    return deciding
 
 
 def _run_config_file(file: str, arguments: tuple[str, ...]) -> Any:

@@ -40,8 +40,9 @@ class StopRequest:
     """A wish to stop that is granted when it suits: entered as a context, it notes signals instead of raising.
 
     Where JAX is distributed, SIGTERM belongs to its preemption service, which tells all processes of it and names a
-    step that each of them comes to; SIGUSR1 is passed on to it. The steps that it knows are those of the process's
-    life, and not of one request's, of which later ones would pass it by.
+    step that each of them comes to; SIGUSR1 is passed on to it. The steps that it knows are the questions of the
+    process's life, and not of one request's, of which later ones would pass it by. It names the step after the last
+    one that it was asked for, so nobody else may ask it (see `training.checkpoints`).
     """
 
     _asked = itertools.count()
@@ -61,7 +62,10 @@ class StopRequest:
 
     @contextmanager
     def raising(self, wish: str) -> Iterator[None]:
-        """Signals raise Stopped in here, as the wish that `reached` told does; where JAX is distributed only that."""
+        """Signals raise Stopped in here, as the wish that `reached` told does; where JAX is distributed only that.
+
+        Several processes could not leave a computation of all of them at one place, so there it lasts to its end.
+        """
         self._interrupts = True
         try:
             if wish or self._noted:

@@ -15,6 +15,7 @@ from itool_jax.config_loading import (
     check_config,
     config_from_json,
     config_to_json,
+    deciding_differences,
     differences,
     known_keys,
     load_config,
@@ -281,6 +282,52 @@ def test_json_of_another_version_is_refused():
     values["round"]["search"]["depth"] = 3
     with pytest.raises(UserError, match=r"config\.json: there is no config key 'depth'.*another version"):
         config_from_json(values, "config.json")
+
+
+def test_every_key_of_the_layout_is_one():
+    assert set(tree.LAYOUT) < set(known_keys())
+
+
+@pytest.mark.parametrize(
+    ("settings", "deciding"),
+    [
+        (("mesh.data=2", "mesh.fsdp=2", "model.remat=full", "round.search.trees=8", "evaluate.slots=4"), []),
+        (("round_overrides.round_001.search.cohorts=2", "round_overrides.round_000.search.trees=4"), []),
+        (("warmup.rows=4", "warmup.accumulate=2", "warmup.keep_last=3", "warmup.checkpoint_every=9"), []),
+        (("warmup.rows=4",), [("warmup.rows * accumulate", 8, 4)]),
+        (("round.prefer.rows=2",), [("round.prefer.rows * accumulate", 4, 2)]),
+        # a round that has its own share of the product
+        (("round_overrides.round_001.prefer.rows=2", "round_overrides.round_001.prefer.accumulate=2"), []),
+        (
+            ("round_overrides.round_001.prefer.rows=2",),
+            [("round_overrides.round_001.prefer.rows * accumulate", 4, 2)],
+        ),
+        (("round.search.arena_tokens=4096",), [("round.search.arena_tokens", 768, 4096)]),
+        (("model.dtype=bfloat16", "mesh.tensor=2"), [("model.dtype", "float32", "bfloat16")]),
+        (
+            ("round_overrides.round_001.search.samples=4",),
+            [("round_overrides.round_001.search.samples", "(absent)", 4)],
+        ),
+    ],
+)
+def test_what_decides_results_is_all_but_the_layout(settings, deciding):
+    assert deciding_differences(override(), override(*settings)) == deciding
+
+
+def test_where_the_best_of_saved_states_is_the_outcome_it_counts_when_they_are_saved():
+    best = "round_overrides.round_001.prefer.keep_best=margin"
+    changed = deciding_differences(override(best), override(best, "round.prefer.checkpoint_every=9"))
+    assert changed == [("round_overrides.round_001.prefer.checkpoint_every", 200, 9)]
+    heldout = ("warmup.keep_best=heldout", "warmup.eval_every=5")
+    assert not deciding_differences(override(*heldout), override(*heldout, "warmup.checkpoint_every=9"))
+
+
+def test_a_run_of_a_large_model_goes_on_on_every_machine_that_trains_alike():
+    for path in ("llama3_1_8b", "qwen2_5_7b"):
+        for kind in ("", "-full"):
+            machines = ("v5e-16", "v6e-16", "v5p-64", "8xh100", *(() if kind else ("1xh200",)))
+            first, *others = (load_config(str(ROOT / f"configs/{path}.py:{machine}{kind}")) for machine in machines)
+            assert [deciding_differences(first, other) for other in others] == [[]] * len(others)
 
 
 def test_settings_of_adapters_and_of_full_training_do_not_mix():

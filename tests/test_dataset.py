@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grain
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,7 +11,6 @@ from itool_jax.data.corpus import Chains, Corpus
 from itool_jax.data.store import PreparedStore
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.forest import chain
-from itool_jax.training.checkpoints import Progress, TrainingCheckpoints
 from itool_jax.training.dataset import SftRows, batched
 from tests.worlds import dialect
 
@@ -73,31 +71,18 @@ def test_rows_hold_every_chain_once_and_have_room_for_the_fullest():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_restart_in_the_middle_of_an_epoch_goes_on_with_the_same_batches(store, tmp_path, count):
-    """Each process is killed after its own checkpoint, and opens the store anew."""
+def test_a_restart_in_the_middle_of_an_epoch_goes_on_with_the_same_batches(store, count):
+    """Each process opens the store anew, and knows nothing but the step."""
     for index in range(count):
-        process = (index, count)
-        whole = list(iterate(stored_batches(store, process)))
+        whole = list(iterate(stored_batches(store, (index, count))))
         per_epoch = len(whole) / 3
         stop = int(per_epoch) + 1  # inside the second pass
         assert stop % per_epoch and len(whole) > stop + 1
-        iterator = iterate(stored_batches(store, process))
-        for _ in range(stop):
-            next(iterator)
-        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}")
-        checkpoints.save(stop, {"step": jnp.asarray(stop)}, iterator, Progress())
-        checkpoints.close()
-        del iterator
-
-        again = iterate(stored_batches(store, process))
-        checkpoints = TrainingCheckpoints(tmp_path / f"process{index}")
-        state, _ = checkpoints.restore({"step": jnp.asarray(0)}, again)
-        assert int(state["step"]) == stop
-        checkpoints.close()
-        rest = list(again)
-        assert len(rest) == len(whole) - stop
-        for expected, found in zip(whole[stop:], rest, strict=True):
-            assert_equal(found, expected)
+        for after in (stop, len(whole)):
+            rest = list(iterate(stored_batches(store, (index, count))[after:]))
+            assert len(rest) == len(whole) - after
+            for expected, found in zip(whole[after:], rest, strict=True):
+                assert_equal(found, expected)
 
 
 def test_processes_share_every_batch(store):
@@ -109,6 +94,23 @@ def test_processes_share_every_batch(store):
         assert together[0].tokens.shape == (2, 2, ROW_TOKENS) and alone[step].tokens.shape == (2, 4, ROW_TOKENS)
         rows = sorted(row.tobytes() for part in together for row in part.tokens.reshape(-1, ROW_TOKENS))
         assert rows == sorted(row.tobytes() for row in alone[step].tokens.reshape(-1, ROW_TOKENS))
+
+
+def test_a_step_reads_the_same_rows_however_they_are_laid_out(store):
+    """Rows times batches a step is the same, in one process and in two."""
+    corpus = PreparedStore(store, dialect()).corpus()
+    made = [
+        [batched(rows_of(corpus), epochs=2, rows_per_step=8, accumulate=parts, seed=5, process=(i, count))
+         for i in range(count)]
+        for parts, count in ((1, 1), (2, 1), (4, 1), (1, 2), (2, 2))
+    ]  # fmt: skip
+    for step in range(len(made[0][0])):
+        read = [sorted(row.tobytes() for of in parts for row in rows_of_step(of[step])) for parts in made]
+        assert all(rows == read[0] for rows in read)
+
+
+def rows_of_step(batch):
+    return batch.tokens.reshape(-1, ROW_TOKENS)
 
 
 def test_a_process_reads_its_own_rows_only(store):

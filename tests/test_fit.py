@@ -7,7 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,14 +19,17 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from itool_jax.errors import UserError
-from itool_jax.models.policy import init_policy
+from itool_jax.models.config import LoraConfig
+from itool_jax.models.policy import add_adapters, init_policy
 from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
+from itool_jax.rounds.base_model import in_dtype
 from itool_jax.stopping import Stopped
+from itool_jax.training.checkpoints import TrainingCheckpoints, abstract_state
 from itool_jax.training.dataset import batched
 from itool_jax.training.fit import FitConfig, fit
 from itool_jax.training.objectives import sft
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
-from tests.test_mesh import CFG, one_device, sft_rows, train
+from tests.test_mesh import CFG, assert_close, one_device, sft_rows, train
 
 
 def saved_steps(directory):
@@ -128,6 +134,141 @@ def test_a_state_saved_on_one_mesh_is_gone_on_from_on_others(tmp_path):
         np.testing.assert_allclose(list(after.values()), [losses[step] for step in after], rtol=1e-5)
         placed = policy.params["layers"]["up"]["kernel"].sharding
         assert placed.mesh.shape == mesh.shape and placed.spec == P(None, "fsdp", "tensor")
+
+
+WIDE = replace(CFG, dim=128, ffn=128, layers=1)  # Adafactor keeps sums of matrices where both sides have 128
+KINDS = {
+    "adapters": (lambda: add_adapters(init_policy(CFG, 0), LoraConfig(4, 8.0), 0), {}),
+    "master copy": (lambda: in_dtype(init_policy(CFG, 0), "bfloat16"), {"master_copy": True}),
+    "adafactor": (lambda: init_policy(WIDE, 0), {"optimizer": "adafactor"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_state_goes_on_on_other_devices(tmp_path, kind):
+    """Saved on one device at step 3 of 7, read on 2 x 2 x 2 as it was, and trained there to the same end."""
+    make, settings = KINDS[kind]
+    rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
+    cfg = FitConfig(OptimizerConfig(1e-3, steps=len(rows), **settings), checkpoint_every=3)
+
+    def run(name, mesh, stop_before=None):
+        def stop(step, metrics):
+            if step == stop_before:
+                raise KeyboardInterrupt
+
+        policy = fit(make(), sft, rows, cfg, mesh, tmp_path / name, stop)
+        return newest(tmp_path / name, policy, mesh)
+
+    def newest(folder, policy, mesh):
+        like = abstract_state(init_state(policy, make_optimizer(cfg.optimizer), mesh))
+        checkpoints = TrainingCheckpoints(folder)
+        state, _ = checkpoints.restore(like)
+        checkpoints.close()
+        assert jax.tree.all(jax.tree.map(lambda leaf, wanted: leaf.sharding == wanted.sharding, state, like))
+        return jax.device_get(state)
+
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", one_device(), stop_before=5)
+    states = [newest(tmp_path / "parts", make(), mesh) for mesh in (one_device(), make_mesh(2, 2, 2))]
+    assert states[0].step == 3
+    jax.tree.map(np.testing.assert_array_equal, *states)
+    whole, parts = run("whole", one_device()), run("parts", make_mesh(2, 2, 2))
+    assert parts.step == whole.step == len(rows)
+    weights = lambda state: state.moments.weights if kind == "master copy" else state.trainable
+    assert_close(weights(parts), weights(whole), 1e-5)
+    moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), weights(whole), weights(states[0]))
+    assert max(jax.tree.leaves(moved)) > 1e-4
+
+
+def test_a_state_with_the_iterator_of_an_earlier_version_is_gone_on_from(tmp_path, monkeypatch):
+    _, losses = train(one_device(), tmp_path / "whole")
+    iterator = iter(batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3).to_iter_dataset())
+
+    def save_as_before(self, step, state, progress, score=None):
+        items = {
+            "state": ocp.args.StandardSave(state),
+            "data": grain.checkpoint.CheckpointSave(iterator),
+            "progress": ocp.args.JsonSave(progress._asdict()),
+        }
+        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TrainingCheckpoints, "save", save_as_before)
+        train(one_device(), tmp_path / "parts", stop_before=5)
+    assert (tmp_path / "parts/3/data/process_0-of-1.json").exists()
+    _, after = train(one_device(), tmp_path / "parts")
+    assert after == {step: loss for step, loss in losses.items() if step > 3}
+
+
+def test_there_is_room_for_one_state_when_a_saved_one_is_read(tmp_path, monkeypatch):
+    held = lambda: sum(array.nbytes for array in jax.live_arrays())
+    with pytest.raises(KeyboardInterrupt):
+        train(one_device(), tmp_path, stop_before=5)
+    before, reading, fresh = [], [], []
+
+    def begins(*arguments):
+        before.append(held())
+        state = init_state(*arguments)
+        fresh.append(held() - before[0])
+        return state
+
+    def restore(self, like):
+        reading.append(held() - before[0])
+        return restored(self, like)
+
+    restored = TrainingCheckpoints.restore
+    monkeypatch.setattr("itool_jax.training.fit.init_state", begins)
+    monkeypatch.setattr(TrainingCheckpoints, "restore", restore)
+    train(one_device(), tmp_path)
+    parameters = sum(leaf.nbytes for leaf in jax.tree.leaves(init_policy(CFG, 0).params))
+    assert fresh[0] >= 3 * parameters and reading[0] < parameters / 100
+
+
+def test_the_rates_are_those_of_steps_alone(tmp_path, monkeypatch):
+    """A step takes a second of this clock, its compilation 50, an evaluation 100 and a save 1,000."""
+    now, compilation = 0.0, [50.0]
+
+    def takes(seconds, function):
+        def timed(*arguments, **settings):
+            nonlocal now
+            now += seconds
+            return function(*arguments, **settings)
+
+        return timed
+
+    def make_step(*arguments):
+        step = make_train_step(*arguments)
+        return lambda *given: takes(compilation.pop() if compilation else 0, step)(*given)
+
+    fit_module = "itool_jax.training.fit"
+    monkeypatch.setattr(f"{fit_module}.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(f"{fit_module}.require_finite", takes(1, lambda *told: None))  # when the device has ended it
+    monkeypatch.setattr(f"{fit_module}.make_train_step", make_step)
+    monkeypatch.setattr(TrainingCheckpoints, "save", takes(1000, TrainingCheckpoints.save))
+    rows = batched(sft_rows(), epochs=2, rows_per_step=8, accumulate=1, seed=3)
+    cfg = FitConfig(OptimizerConfig(3e-3, steps=len(rows)), checkpoint_every=3, eval_every=2)
+    seen, told, evaluated = {}, [], []
+
+    def on_step(step, metrics):
+        seen[step] = metrics
+        told.append(step)
+
+    def on_eval(step, policy):
+        assert told[-1] == step  # it is waited for, so that its time is its own
+        evaluated.append(step)
+
+    fit(init_policy(CFG, 0), sft, rows, cfg, one_device(), tmp_path, on_step, takes(100, on_eval))
+    assert told == list(range(1, len(rows) + 1)) and evaluated == [2, 4, 6]
+    assert not {"steps_per_s", "tokens_per_s", "mfu"} & set(seen.pop(1))
+    assert {metrics["steps_per_s"] for metrics in seen.values()} == {1.0}
+    assert all(metrics["tokens_per_s"] == metrics["tokens"] for metrics in seen.values())
+
+
+def test_it_says_how_long_a_state_takes_to_be_written(tmp_path, capsys):
+    train(one_device(), tmp_path)
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"the state of step \d, 0\.\d\d MB in all, was written in \d+\.\d s", said)
+    assert said.count("was written in") == 1
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])

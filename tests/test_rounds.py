@@ -29,6 +29,7 @@ from itool_jax.rounds.run_directory import open_run
 from itool_jax.rounds.score import perplexities, select, selected_examples
 from itool_jax.rounds.session import Session
 from itool_jax.search.records import read_records
+from tests.test_mesh import assert_close
 
 CONFIG = "configs/quickstart.py:smoke"
 SMALL = {
@@ -289,6 +290,52 @@ def test_a_search_killed_while_it_writes_a_tree_goes_on_with_the_others(finished
     assert went_on.returncode == 0, went_on.stderr
     assert "8 trees of which 2 are done" in went_on.stdout + went_on.stderr
     assert checkpoints_and_files(workdir) == checkpoints_and_files(finished)
+
+
+_STOPS = """
+import signal, sys
+from itool_jax.cli import main
+from itool_jax.metrics import MetricsWriter
+write = MetricsWriter.write
+def stops(self, step, stage, values):
+    write(self, step, stage, values)
+    if (stage, step) == ("warmup/medium", 2):
+        signal.raise_signal(signal.SIGTERM)
+MetricsWriter.write = stops
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_run_that_was_stopped_in_training_goes_on_on_other_devices(tmp_path, capsys):
+    """Begun on one device, where it is stopped in the middle of a stage; ended on 2 x 2 x 2."""
+    longer = {"warmup.epochs.medium": 4, "warmup.epochs.hard": 0}
+    command = lambda name, **more: [
+        "warmup", f"--config={CONFIG}", f"--workdir={tmp_path / name}", *overrides(**longer, **more)
+    ]  # fmt: skip
+    begun = subprocess.run(
+        [sys.executable, "-c", _STOPS, *command("parts", **{"mesh.data": 1})],
+        env={**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"},
+        capture_output=True,
+        text=True,
+    )
+    assert begun.returncode == 75, begun.stderr
+    saved = max(int(path.name) for path in (tmp_path / "parts/.partial/warmup.medium/kept").iterdir())
+    metrics = tmp_path / "parts/metrics.jsonl"
+    before = [line for line in metrics.read_text().splitlines() if '"warmup/easy"' in line]
+    meshes = {"mesh.data": 2, "mesh.fsdp": 2, "mesh.tensor": 2, "warmup.rows": 4, "warmup.accumulate": 2}
+    assert run_cli(*command("parts", **meshes, **{"model.remat": "full"})) == 0
+    said = "".join(capsys.readouterr().err.split())
+    assert "config.mesh.datais1beforeand2now" in said and "isdoneagain" not in said
+    lines = metrics.read_text().splitlines()
+    assert [line for line in lines if '"warmup/easy"' in line] == before  # nothing of it was done again
+    steps = [row["step"] for row in map(json.loads, lines) if row["stage"] == "warmup/medium"]
+    assert steps == list(range(1, len(steps) + 1)) and saved < len(steps)
+    assert run_cli(*command("whole", **{"mesh.data": 8})) == 0
+    trained = []
+    for name in ("parts", "whole"):
+        with open_run(tmp_path / name, None) as run:
+            trained.append(jax.device_get(Session(run).load(tmp_path / name / "warmup/medium/checkpoint").params))
+    assert_close(*trained, 1e-5)
 
 
 def assert_same_weights(ours, theirs, our_run, their_run):

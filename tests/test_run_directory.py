@@ -150,6 +150,25 @@ def test_another_config_is_refused_with_the_differing_keys(tmp_path):
         assert run.config.rounds == 2
 
 
+def test_a_run_goes_on_with_another_layout_and_says_so(tmp_path, capsys):
+    with open_run(tmp_path, default_config()) as run:
+        add_stage(run)
+    other = default_config()
+    other.mesh.update(data=2, fsdp=2, tensor=2)
+    other.warmup.update(rows=4, accumulate=4, checkpoint_every=50)
+    with open_run(tmp_path, other) as run:
+        assert run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=fail).reused
+        assert run.config.mesh.fsdp == 2
+    said = "".join(capsys.readouterr().err.split())
+    assert "config.mesh.fsdpis1beforeand2now" in said and "config.warmup.rowsis16beforeand4now" in said
+    assert read_run(tmp_path).config.to_dict() == other.to_dict()
+    assert read_run(tmp_path, default_config()).config.mesh.fsdp == 1  # to look at it here
+    assert read_run(tmp_path).config.mesh.fsdp == 2
+    other.warmup.rows = 8
+    with pytest.raises(UserError, match=r"config\.warmup\.rows \* accumulate is 16 there and 32 here\."):
+        open_run(tmp_path, other)
+
+
 def test_a_run_from_before_a_key_was_there_goes_on_with_its_default(tmp_path):
     with open_run(tmp_path / "run", default_config()) as run:
         add_stage(run)

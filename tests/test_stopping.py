@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -10,11 +11,13 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from itool_jax.stopping import SIGNALS, Stopped, StopRequest, stopped_by_signals
-from itool_jax.training.checkpoints import load_policy
+from itool_jax.training.checkpoints import Progress, TrainingCheckpoints, load_policy
+from tests.test_mesh import assert_close
 
 SCRIPT = Path(__file__).with_name("fit_in_processes.py")
 
@@ -88,6 +91,47 @@ def test_where_one_process_is_told_to_stop_all_save_the_same_step(tmp_path):
     whole = finished(tmp_path / "whole", processes=2)
     assert stopped(tmp_path / "parts", signal.SIGTERM, processes=2) > 10  # JAX looks for a notice once a second
     jax.tree.map(np.testing.assert_array_equal, finished(tmp_path / "parts", processes=2), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_other_numbers_of_processes_go_on_from_a_state(uninterrupted, tmp_path, before, after):
+    assert stopped(tmp_path, signal.SIGTERM, processes=before) > 10
+    assert_close(finished(tmp_path, processes=after), uninterrupted, 1e-3)  # Adam amplifies where gradients vanish
+
+
+class PreemptionService:
+    """As JAX's C++ PreemptionSyncManager of one process: at a notice it names the step after the last one asked for."""
+
+    def __init__(self, notice_after: int):
+        self._notice_after, self._asked, self._named = notice_after, 0, None
+
+    def reached(self, step: int) -> bool:
+        here = step == self._named
+        self._asked += 1
+        if self._asked == self._notice_after:
+            self._named = step + 1
+        return here
+
+
+@pytest.mark.parametrize("notice_after", range(1, 8))
+def test_a_notice_reaches_training_whenever_it_comes_between_its_saves(monkeypatch, tmp_path, notice_after):
+    """Orbax's manager would ask too, at every save and when it has ended, and by the steps of training."""
+    service = PreemptionService(notice_after)
+    monkeypatch.setattr("jax.experimental.multihost_utils.reached_preemption_sync_point", service.reached)
+    monkeypatch.setattr("itool_jax.stopping._distributed", lambda: True)
+    monkeypatch.setattr(StopRequest, "_asked", itertools.count(40))  # other stages have asked before
+    checkpoints = TrainingCheckpoints(tmp_path)
+    with StopRequest() as stop:
+        for step in range(1, 12):
+            if stop.reached():
+                break
+            if step % 2:
+                checkpoints.save(step, {"weights": jnp.zeros(3)}, Progress())
+        else:
+            pytest.fail("the notice was lost")
+    checkpoints.close()
+    assert step == notice_after + 1
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -76,7 +76,7 @@ def main() -> None:
             options.out.with_name(options.out.name + ".training"),
             lambda step, metrics: (
                 bar.advance(step - bar.done, loss=metrics["loss"]),
-                step % 50 or note(f"step {step}: loss {metrics['loss']:.3f}, {metrics['steps_per_s']:.2f} steps/s"),
+                step % 50 or note(f"step {step}: loss {metrics['loss']:.3f}"),
             ),
             lambda step, policy: note(f"step {step}: {scores(policy, dialect, heldout)}"),
         )

@@ -13,7 +13,8 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from itool_jax.config_loading import config_to_json
+from itool_jax.config import LAYOUT
+from itool_jax.config_loading import config_to_json, known_keys
 from itool_jax.data.chat import chat_format
 from itool_jax.data.example import Example, is_variant
 from itool_jax.data.store import TOKENIZER
@@ -33,9 +34,12 @@ def base_inputs(config: ConfigDict) -> dict[str, str]:
     """Digests of all that `write_base` reads but the data: the model's settings, its checkpoint, its tokenizer.
 
     Beside a folder of adapters that is also the base of theirs. What the hub has stands for itself by its name.
+    Settings of the layout count as their defaults: the weights are the same.
     """
     cfg = config.model
-    inputs = {"settings": digest_of({"model": config_to_json(cfg), "chat": config.data.chat, "seed": config.seed})}
+    layout = {key.removeprefix("model."): known_keys()[key] for key in LAYOUT if key.startswith("model.")}
+    model = config_to_json(cfg) | layout
+    inputs = {"settings": digest_of({"model": model, "chat": config.data.chat, "seed": config.seed})}
     base = base_of(cfg.checkpoint) if cfg.checkpoint and epath.Path(cfg.checkpoint).exists() else ""
     for name, source in (("checkpoint", cfg.checkpoint), ("base", base), ("tokenizer", cfg.tokenizer)):
         if source:
@@ -48,18 +52,19 @@ def base_shape(cfg: ConfigDict) -> DecoderConfig:
 
     Raises UserError where there is no such preset, or no such checkpoint.
     """
-    if cfg.preset or not cfg.checkpoint:
-        shape = preset(cfg.preset or FRESH)
-    else:
-        shape = replace(shape_of(cfg.checkpoint), remat="full")
-    dtype = cfg.dtype if cfg.lora_rank else cfg.param_dtype
-    return replace(
-        shape,
-        dtype=dtype,
-        remat=cfg.remat or shape.remat,
-        attention=cfg.attention,
-        sequence_sharding=cfg.sequence_sharding,
-    )
+    shape = preset(cfg.preset or FRESH) if _is_preset(cfg) else shape_of(cfg.checkpoint)
+    return replace(shape, dtype=cfg.dtype if cfg.lora_rank else cfg.param_dtype, **_layout(cfg))
+
+
+def _layout(cfg: ConfigDict) -> dict[str, Any]:
+    """How `config.model` has the decoder run, beside its dtype."""
+    remat = cfg.remat or (preset(cfg.preset or FRESH).remat if _is_preset(cfg) else "full")
+    return {"remat": remat, "attention": cfg.attention, "sequence_sharding": cfg.sequence_sharding}
+
+
+def _is_preset(cfg: ConfigDict) -> bool:
+    """Whether the shape is a preset's, and not that of the checkpoint."""
+    return bool(cfg.preset or not cfg.checkpoint)
 
 
 def in_dtype(policy: Policy, dtype: str) -> Policy:
@@ -101,7 +106,7 @@ def load_base(config: ConfigDict, folder: epath.Path, mesh: Mesh) -> tuple[Polic
 def configured(config: ConfigDict, policy: Policy) -> Policy:
     """A policy as `write_base` keeps it, quantised if it is to be -> the one that the run starts from."""
     cfg = config.model
-    decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype))
+    decoder = policy.decoder.clone(cfg=replace(policy.config, dtype=cfg.dtype, **_layout(cfg)))
     frozen = ("embedding",) if cfg.freeze_embeddings else ()
     policy = Policy(decoder, policy.params, frozen=frozen)
     if cfg.lora_rank:

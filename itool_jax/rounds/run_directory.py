@@ -16,7 +16,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from itool_jax import files
-from itool_jax.config_loading import config_from_json, config_to_json, differences
+from itool_jax.config_loading import config_from_json, config_to_json, deciding_differences, differences
 from itool_jax.errors import UserError
 from itool_jax.metrics import NAME as METRICS
 from itool_jax.metrics import MetricsWriter
@@ -172,6 +172,7 @@ class RunDirectory:
 def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunDirectory:
     """Opens or creates a run directory and locks it; without a config, the run's own is taken.
 
+    A config that differs in its layout alone (`config.LAYOUT`) is taken and recorded.
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
     path = _absolute(workdir)
@@ -215,16 +216,17 @@ def _open_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
 
 
 def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) -> RunDirectory:
-    """Opens an existing run to look at, also while a process works in it.
+    """Opens an existing run to look at, also while a process works in it; with the layout of the config given.
 
     Raises UserError where there is none, or where it has another config than the one given.
     """
     path = _absolute(workdir)
     if not is_run(path):
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
-    if config is not None and (differing := differences(_read_config_json(path), config_to_json(config))):
-        raise _other_config(path, differing)
-    return RunDirectory(path, read_config(path), None, reads=True)
+    recorded = read_config(path)
+    if config is not None and (deciding := deciding_differences(recorded, config)):
+        raise _other_config(path, deciding)
+    return RunDirectory(path, config or recorded, None, reads=True)
 
 
 def is_run(path: epath.Path) -> bool:
@@ -232,7 +234,7 @@ def is_run(path: epath.Path) -> bool:
 
 
 def read_config(path: epath.Path) -> ConfigDict:
-    """The config that a run directory was made with."""
+    """The config of a run directory, with the layout that it was last worked on with."""
     return config_from_json(_read_config_json(path), str(path / CONFIG))
 
 
@@ -251,27 +253,35 @@ def digest_file(path: str | os.PathLike[str]) -> str:
 
 
 def _record_config(path: epath.Path, config: ConfigDict) -> bool:
-    """Writes config.json where there is none or no work depends on it; True if it did."""
+    """Writes config.json where there is none, or no work depends on what differs; True if nothing is done yet."""
     ours = config_to_json(config)
     if is_run(path):
-        differing = differences(config_to_json(read_config(path)), ours)  # a key newer than the run: its default
+        recorded = read_config(path)  # a key newer than the run: its default
+        differing = differences(config_to_json(recorded), ours)
         if not differing:
             return False
         if _holds_work(path):
-            raise _other_config(path, differing)
+            if deciding := deciding_differences(recorded, config):
+                raise _other_config(path, deciding)
+            files.write_json(path / CONFIG, ours)
+            note(f"{path} goes on with another layout: {_listed(differing, 'before', 'now')}")
+            return False
     else:
         manifest.write_manifest(path, {})
     files.write_json(path / CONFIG, ours)
     return True
 
 
-def _other_config(path: epath.Path, differing: list[tuple[str, Any, Any]], shown: int = 8) -> UserError:
-    keys = [f"config.{key} is {json.dumps(a)} there and {json.dumps(b)} here" for key, a, b in differing]
-    listing = "; ".join(keys[:shown]) + (f"; and {len(keys) - shown} more" if len(keys) > shown else "")
+def _other_config(path: epath.Path, differing: list[tuple[str, Any, Any]]) -> UserError:
     return UserError(
-        f"{path} holds a run of another config: {listing}. Give another --workdir for this config, "
-        "or the old values to go on with that run (without --config it goes on with its own)."
+        f"{path} holds a run of another config: {_listed(differing, 'there', 'here')}. Give another --workdir for this "
+        "config, or the old values to go on with that run (without --config it goes on with its own)."
     )
+
+
+def _listed(differing: list[tuple[str, Any, Any]], one: str, other: str, shown: int = 8) -> str:
+    keys = [f"config.{key} is {json.dumps(a)} {one} and {json.dumps(b)} {other}" for key, a, b in differing]
+    return "; ".join(keys[:shown]) + (f"; and {len(keys) - shown} more" if len(keys) > shown else "")
 
 
 def _holds_work(path: epath.Path) -> bool:

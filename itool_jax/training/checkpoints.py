@@ -1,4 +1,4 @@
-"""Orbax checkpoints: a training state with its data iterator while training, and finished policies."""
+"""Orbax checkpoints: a training state while training, and finished policies."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import dataclasses
 import json
 import operator
 import os
+import time
 from typing import Any, Literal, NamedTuple
 
-import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,8 +40,29 @@ class Progress(NamedTuple):
     settled: bool = True
 
 
+class Write(NamedTuple):
+    """A state that was written, by its step, and the seconds from when it was to be saved until it was on disk."""
+
+    step: int
+    seconds: float
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's manager without its own questions to JAX's preemption service, which `stopping.StopRequest` asks.
+
+    The service takes every question for the step that its process is at. Orbax asks it by steps of training, at a save
+    and again from the thread that ends it, and would have all processes stop at a step that none of them comes to.
+    """
+
+    def reached_preemption(self, step: int) -> bool:
+        return False
+
+
 class TrainingCheckpoints:
-    """Training states of one stage, each with the position of its data iterator: the newest, and the best if asked for.
+    """Training states of one stage: the newest, and the best if asked for.
+
+    A state names its step, and with it its place in the data, of which batch i is a function of i. So it is gone on
+    from on any mesh of any number of processes. (States of before, which hold a Grain iterator too, are read as well.)
 
     keep_last  how many of the newest are kept
     best       "min" or "max" of the scores, whose state is kept beside them; "" keeps none
@@ -59,23 +80,20 @@ class TrainingCheckpoints:
             preservation_policy=policies.AnyPreservationPolicy(kept),
             best_fn=score if best else None,
             best_mode=best or "max",
+            async_options=ocp.options.AsyncOptions(post_finalization_callback=self._note_written),
         )
-        self._manager = ocp.CheckpointManager(epath.Path(directory).absolute(), options=options)
+        self._manager = _Manager(epath.Path(directory).absolute(), options=options)
         self._best = best
+        self._begun, self._written = (0, 0.0), None
 
-    def restore(self, state: Any, iterator: grain.DatasetIterator) -> tuple[Any, Progress]:
-        """The newest state, laid out as `state` is, with the iterator moved to its place; `state` if there is none."""
-        step = self._manager.latest_step()
-        if step is None:
-            return state, Progress()
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract_state(state)),
-                data=grain.checkpoint.CheckpointRestore(iterator),
-                progress=ocp.args.JsonRestore(),
-            ),
-        )
+    def has_any(self) -> bool:
+        """Whether there is a state to go on from."""
+        return self._manager.latest_step() is not None
+
+    def restore(self, like: Any) -> tuple[Any, Progress]:
+        """The newest state, laid out as `like`, what `abstract_state` makes of one: there is room for no other."""
+        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore())
+        restored = self._manager.restore(self._manager.latest_step(), args=wanted)
         return restored["state"], Progress(**restored["progress"])
 
     def has_best(self) -> bool:
@@ -84,7 +102,7 @@ class TrainingCheckpoints:
         return bool(self._best) and self._manager.best_step() is not None
 
     def restore_best(self, like: Any) -> Any:
-        """The state with the best score, laid out as `like`, arrays or what `abstract_state` makes of them."""
+        """The state with the best score, laid out as `like`."""
         wanted = ocp.args.Composite(state=ocp.args.StandardRestore(like))
         return self._manager.restore(self._manager.best_step(), args=wanted)["state"]
 
@@ -92,27 +110,27 @@ class TrainingCheckpoints:
         """Until everything is on disk."""
         self._manager.wait_until_finished()
 
-    def save(
-        self,
-        step: int,
-        state: Any,
-        iterator: grain.DatasetIterator,
-        progress: Progress,
-        score: float | None = None,
-    ) -> None:
+    @property
+    def written(self) -> Write | None:
+        """The last state that was written, as the first process knows; None before there is one, and elsewhere."""
+        return self._written
+
+    def save(self, step: int, state: Any, progress: Progress, score: float | None = None) -> None:
         """Saves in the background; in the place of what was saved at this step, if anything was."""
+        self.wait()
+        self._begun = step, time.monotonic()
         if step in self._manager.all_steps():
             self._manager.delete(step)
         self._manager.save(
             step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                data=grain.checkpoint.CheckpointSave(iterator),
-                progress=ocp.args.JsonSave(progress._asdict()),
-            ),
+            args=ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(progress._asdict())),
             metrics=None if score is None else {"score": score},
             force=True,
         )
+
+    def _note_written(self) -> None:
+        step, begun = self._begun
+        self._written = Write(step, time.monotonic() - begun)
 
     def close(self) -> None:
         self._manager.wait_until_finished()

@@ -59,10 +59,11 @@ def batched(
 ) -> grain.MapDataset:
     """Batches [A, B, ...] over `epochs` reshuffled passes; the end of one shares a batch with the start of the next.
 
-    rows_per_step is A * B. Batch i is a function of (seed, i, process) alone, so a restart at any step goes on with the
-    same batches. Only the very last batch can be short; it is padded with rows that weigh nothing. Of several processes
-    each reads its own rows of every batch and no others; `process` is this one's index and their count
-    (`parallel.mesh.row_share`), JAX's by default.
+    rows_per_step is A * B. Batch i is a function of (seed, i, process) alone, so a restart after step s goes on with
+    the batches [s:], and whatever their number and A, all processes together read the same rows in it. Only the very
+    last batch can be short; it is padded with rows that weigh nothing. Of several processes each reads its own rows of
+    every batch and no others; `process` is this one's index and their count (`parallel.mesh.row_share`), JAX's by
+    default.
     """
     index, count = process or (jax.process_index(), jax.process_count())
     if rows_per_step % (accumulate * count):

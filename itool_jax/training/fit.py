@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import grain
 import jax
+import optax
 from etils import epath
 from jax.sharding import Mesh
 
@@ -18,10 +20,17 @@ from itool_jax.parallel.mesh import shard, shard_batch
 from itool_jax.progress import note
 from itool_jax.stopping import Stopped, StopRequest
 from itool_jax.training.checkpoints import Progress, TrainingCheckpoints, abstract_state
-from itool_jax.training.memory import training_bytes
+from itool_jax.training.memory import figure, training_bytes
 from itool_jax.training.not_finite import require_finite
 from itool_jax.training.objectives import ObjectiveFn
-from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
+from itool_jax.training.step import (
+    OptimizerConfig,
+    TrainState,
+    frozen_part,
+    init_state,
+    make_optimizer,
+    make_train_step,
+)
 from itool_jax.training.utilization import Gauge
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -75,28 +84,27 @@ def fit(
     Goes on from the newest state in `directory`.
 
     `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, mfu, ...) after the next step was
-    dispatched; `on_eval` returns a score of the policy, the higher the better, or None.
+    dispatched, or before an evaluation and a save. Rates are those of steps alone, without evaluations and what saves
+    hold up; the first step, which is compiled, has none. `on_eval` returns a score of the policy, the higher the
+    better, or None.
     Raises UserError where a loss or gradient is no longer finite, with the batch of that step saved in `directory`.
     Raises Stopped, with the state saved, where a signal asked for it (see `itool_jax.stopping`).
     """
     optimizer = make_optimizer(cfg.optimizer)
     policy = policy.replace(params=shard(policy.params, mesh))  # pyright: ignore
-    iterator = iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)))
     best = BETTER[cfg.keep_best] if cfg.keep_best else ""
     checkpoints = TrainingCheckpoints(directory, keep_last=cfg.keep_last, best=best)
     last = len(batches)
     try:
-        initial = init_state(policy, optimizer, mesh)
-        note(f"each device holds, beside activations: {training_bytes(policy, initial)}")
-        step_fn = make_train_step(objective, optimizer, initial)
-        state, progress = checkpoints.restore(initial, iterator)
-        del initial  # where another state was restored, there is room for one
+        state, progress = _begin(policy, optimizer, mesh, checkpoints)
+        step_fn = make_train_step(objective, optimizer, state)
         frozen = frozen_part(policy)
         watch = _Watch(cfg.keep_best, progress)
         gauge = Gauge(mesh, policy.config.dtype)
         report = _LateReport(on_step, watch, gauge, directory)
         schedule = jax.jit(cfg.optimizer.rate())
-        step, settled = int(state.step), progress.settled
+        step, settled, told = int(state.step), progress.settled, False
+        iterator = iter(batches[step:].to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)))
         with StopRequest() as stop:
             while step < last or not settled:
                 if settled:
@@ -110,20 +118,26 @@ def fit(
                 wish, score, settled = stop.reached(), None, True
                 if cfg.evaluates(step, last):
                     try:
-                        with stop.raising(wish):
+                        with report.aside(), stop.raising(wish):
                             score = on_eval(step, policy.with_trainable(state.trainable))
                     except Stopped as stopped:
                         wish, settled = str(stopped), False
                 saves = cfg.saves(step, last)
                 if wish or saves:
-                    report.flush()  # a state that came of a loss no longer finite must not be gone on from
-                    if saves and settled and cfg.keep_best != HELDOUT:
-                        score = watch.score()
-                    checkpoints.save(step, state, iterator, watch.progress(settled), score)
+                    began = time.monotonic()
+                    with report.aside():  # a state that came of a loss no longer finite must not be gone on from
+                        if saves and settled and cfg.keep_best != HELDOUT:
+                            score = watch.score()
+                        checkpoints.save(step, state, watch.progress(settled), score)
                 if wish:
                     checkpoints.wait()  # before signals break off what they find
-                    note(f"stopped by {wish} after step {step:,} of {last:,}, which is saved in {directory}")
+                    took = f"to end and save it took {time.monotonic() - began:.1f} s"
+                    note(f"stopped by {wish} after step {step:,} of {last:,}, which is saved in {directory}: {took}")
                     raise Stopped(wish)
+                told = told or _tell_write(checkpoints, state)
+        checkpoints.wait()
+        if not told:
+            _tell_write(checkpoints, state)
         if cfg.keep_best and checkpoints.has_best():
             like = abstract_state(state)
             del state  # there is room for one
@@ -134,6 +148,28 @@ def fit(
     finally:
         checkpoints.close()
     return policy.with_trainable(state.trainable)
+
+
+def _begin(
+    policy: Policy, optimizer: optax.GradientTransformation, mesh: Mesh, checkpoints: TrainingCheckpoints
+) -> tuple[TrainState, Progress]:
+    """The newest state that is saved, else a fresh one; there is room for one of them."""
+    state = init_state(policy, optimizer, mesh)
+    note(f"each device holds, beside activations: {training_bytes(policy, state)}")
+    if not checkpoints.has_any():
+        return state, Progress()
+    like = abstract_state(state)
+    del state
+    return checkpoints.restore(like)
+
+
+def _tell_write(checkpoints: TrainingCheckpoints, state: TrainState) -> bool:
+    """Says how long it took to write a state, if one is written: what a stop takes beside the step under way."""
+    if (write := checkpoints.written) is None:
+        return False
+    size = figure(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+    note(f"the state of step {write.step:,}, {size} in all, was written in {write.seconds:.1f} s")
+    return True
 
 
 class _Watch:
@@ -157,12 +193,16 @@ class _Watch:
 
 
 class _LateReport:
-    """Holds a step's metrics until the next step is on its way, so that the device never waits for the host."""
+    """Holds a step's metrics until the next step is on its way, so that the device never waits for the host.
+
+    A step lasts from the end of the one before, or of what was done aside, until its own. The first one is compiled on
+    its way, and its time says nothing.
+    """
 
     def __init__(self, on_step: OnStep, watch: _Watch, gauge: Gauge, directory: epath.PathLike):
         self._on_step, self._watch, self._gauge, self._directory = on_step, watch, gauge, directory
         self._waiting: tuple[int, dict[str, Any], Any] | None = None
-        self._last = time.monotonic()
+        self._begun: float | None = None  # when the step that waits began, as soon as one has ended
 
     def later(self, step: int, metrics: dict[str, Any], batch: Any) -> None:
         self.flush()
@@ -177,8 +217,19 @@ class _LateReport:
         require_finite(step, values, batch, self._directory)
         values = {name: value for name, value in values.items() if not math.isnan(value)}  # means over nothing
         self._watch.add(values)
-        now = time.monotonic()
-        values["steps_per_s"], self._last = 1.0 / max(now - self._last, 1e-9), now
-        values["tokens_per_s"] = values["tokens"] * values["steps_per_s"]
-        values |= self._gauge.read(values["steps_per_s"])
-        self._on_step(step, values)
+        now, rate = time.monotonic(), None
+        if self._begun is not None:
+            rate = 1.0 / max(now - self._begun, 1e-9)
+            values |= {"steps_per_s": rate, "tokens_per_s": values["tokens"] * rate}
+        self._begun = now
+        self._on_step(step, values | self._gauge.read(rate))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done in here is no time of a step: the one on its way ends and is reported first."""
+        self.flush()
+        try:
+            yield
+        finally:
+            if self._begun is not None:
+                self._begun = time.monotonic()

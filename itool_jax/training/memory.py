@@ -27,7 +27,7 @@ class TrainingBytes(NamedTuple):
     optimizer: int
 
     def __str__(self) -> str:
-        held, trained, gradients, optimizer = map(_figure, self)
+        held, trained, gradients, optimizer = map(figure, self)
         return f"parameters {held}, of them trained {trained}; gradients {gradients}; optimiser state {optimizer}"
 
 
@@ -52,5 +52,6 @@ def dtype_bits(dtype: Any) -> int:
     return jnp.iinfo(dtype).bits if jnp.issubdtype(dtype, jnp.integer) else 8 * dtype.itemsize
 
 
-def _figure(count: int) -> str:
+def figure(count: int) -> str:
+    """Bytes for people, in GB or MB."""
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"

@@ -96,7 +96,7 @@ class Gauge:
         if self._peak and self._flops is None and not quantized:
             self._flops = model_flops(step_fn, objective, state, frozen, batch)
 
-    def read(self, steps_per_s: float) -> dict[str, float]:
-        """`mfu` as a share, `memory_gib` and `peak_memory_gib` of this process's fullest device."""
-        mfu = {"mfu": self._flops * steps_per_s / self._peak} if self._flops and self._peak else {}
+    def read(self, steps_per_s: float | None) -> dict[str, float]:
+        """`mfu` as a share, where there is a rate; of this process's fullest device `memory_gib`, `peak_memory_gib`."""
+        mfu = {"mfu": self._flops * steps_per_s / self._peak} if self._flops and self._peak and steps_per_s else {}
         return mfu | memory_in_use(self._devices)
