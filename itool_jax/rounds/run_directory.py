@@ -159,8 +159,8 @@ class RunDirectory:
                 files.remove(self.path / name)
         if self._lock:
             self._lock.release(and_remove=leaves_nothing)
-        if leaves_nothing and not any(self.path.iterdir()):
-            self.path.rmdir()
+        if leaves_nothing:
+            files.remove_empty(self.path)
 
     def __enter__(self) -> RunDirectory:
         return self
@@ -174,7 +174,7 @@ def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunD
 
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
-    path = _absolute(workdir)
+    path = _reached(workdir)
     if not processes.is_first():
         return _follow_first(path, config)
     try:
@@ -219,7 +219,7 @@ def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) 
 
     Raises UserError where there is none, or where it has another config than the one given.
     """
-    path = _absolute(workdir)
+    path = _reached(workdir)
     if not is_run(path):
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
     if config is not None and (differing := differences(_read_config_json(path), config_to_json(config))):
@@ -279,9 +279,11 @@ def _holds_work(path: epath.Path) -> bool:
     return bool(manifest.read_manifest(path).keys() - set(_BEGINNING)) or holds_kept_work(path)
 
 
-def _absolute(workdir: str | os.PathLike[str]) -> epath.Path:
-    path = epath.Path(workdir)
-    return path.expanduser().resolve() if files.is_local(path) else path
+def _reached(workdir: str | os.PathLike[str]) -> epath.Path:
+    """The absolute path of a workdir; raises UserError where it lies in a bucket that cannot be used."""
+    path = files.absolute(workdir)
+    files.require_reachable(path)
+    return path
 
 
 def _refuse_foreign(path: epath.Path) -> None:
@@ -289,7 +291,7 @@ def _refuse_foreign(path: epath.Path) -> None:
         return
     if not path.is_dir():
         raise UserError(f"--workdir {path} is a file; expected a folder, or a name that is free")
-    others = sorted(child.name for child in path.iterdir() if child.name not in _OWN)
+    others = [child.name for child in files.children(path) if child.name not in _OWN]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise UserError(
