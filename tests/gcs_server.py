@@ -90,6 +90,20 @@ class GcsServer(ThreadingHTTPServer):
             return {name: found.content for name, found in sorted(self.buckets[bucket].items())}
 
 
+def environment(server: GcsServer) -> dict[str, str]:
+    """What makes gcsfs, google-cloud-storage and TensorStore of a process talk to the server, without credentials.
+
+    gcsfs asks for the kind of a bucket by gRPC, which this server does not speak.
+    """
+    return {
+        "STORAGE_EMULATOR_HOST": server.url,
+        "TENSORSTORE_GCS_HTTP_URL": server.url,
+        "FSSPEC_GS_TOKEN": "anon",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        "GOOGLE_AUTH_TOKEN_FOR_TESTING": "none",
+    }
+
+
 @contextmanager
 def served(page: int = 1000):
     with GcsServer(page) as server:
