@@ -23,7 +23,7 @@ from itool_jax.errors import UserError
 
 SECONDS = 30
 PART_BYTES = 4 << 20
-_BYTES_A_SECOND = 1 << 20  # a large object is written anew less often, so that uploading it takes little of the time
+_BYTES_A_SECOND = 256 << 10  # a large object is written anew less often
 
 
 class AppendedFile:
