@@ -202,10 +202,16 @@ def test_a_broken_manifest_is_refused(tmp_path, content):
         open_run(tmp_path, default_config())
 
 
-def test_reading_needs_a_run(tmp_path):
+def test_reading_needs_a_run(anywhere):
     with pytest.raises(UserError, match="holds no run"):
-        read_run(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+        read_run(anywhere / "none")
+    assert not (anywhere / "none").exists()
+
+
+@pytest.mark.parametrize("opens", [read_run, lambda path: open_run(path, default_config())])
+def test_a_bucket_that_is_not_there_is_told(storage, opens):
+    with pytest.raises(UserError, match="there is no bucket none"):
+        opens("gs://none/run")
 
 
 def test_equal_values_have_equal_digests():

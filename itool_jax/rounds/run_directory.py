@@ -174,7 +174,7 @@ def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunD
 
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
-    path = _reached(workdir)
+    path = files.absolute(workdir)
     if not processes.is_first():
         return _follow_first(path, config)
     try:
@@ -190,6 +190,7 @@ def _follow_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
     """The run directory that the first process has opened; raises what it raised."""
     if refused := processes.agreed(None):
         raise UserError(refused)
+    files.require_reachable(path)
     if not is_run(path):
         raise UserError(
             f"{path} holds no run here, but does where the first process is: give all processes one --workdir on a "
@@ -199,6 +200,7 @@ def _follow_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
 
 
 def _open_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
+    files.require_reachable(path)
     existed = path.exists()
     _refuse_foreign(path)
     if config is None and not is_run(path):
@@ -219,7 +221,8 @@ def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) 
 
     Raises UserError where there is none, or where it has another config than the one given.
     """
-    path = _reached(workdir)
+    path = files.absolute(workdir)
+    files.require_reachable(path)
     if not is_run(path):
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
     if config is not None and (differing := differences(_read_config_json(path), config_to_json(config))):
@@ -277,13 +280,6 @@ def _other_config(path: epath.Path, differing: list[tuple[str, Any, Any]], shown
 def _holds_work(path: epath.Path) -> bool:
     """Whether the folder has anything that took time: what it begins with is written anew when its config changes."""
     return bool(manifest.read_manifest(path).keys() - set(_BEGINNING)) or holds_kept_work(path)
-
-
-def _reached(workdir: str | os.PathLike[str]) -> epath.Path:
-    """The absolute path of a workdir; raises UserError where it lies in a bucket that cannot be used."""
-    path = files.absolute(workdir)
-    files.require_reachable(path)
-    return path
 
 
 def _refuse_foreign(path: epath.Path) -> None:
