@@ -59,7 +59,7 @@ def write_atomic(path: epath.Path, content: bytes) -> None:
     """Writes a file that after a crash holds the old content or the new: by way of a temporary name beside it, where
     it would else be seen half-written."""
     if not is_local(path):
-        path.write_bytes(content)
+        object_store.write(path, content)
         return
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(content)

@@ -41,8 +41,9 @@ def require_reachable(path: epath.Path) -> None:
     try:
         there = _system(path)[0].exists(bucket)
     except (OSError, HttpError) as error:
+        told = " ".join(str(error).split())
         raise UserError(
-            f"the bucket {bucket} of {path} cannot be read ({error}): log in with `gcloud auth application-default "
+            f"the bucket {bucket} of {path} cannot be read ({told}): log in with `gcloud auth application-default "
             "login`, or let this machine's service account read and write it."
         ) from error
     if not there:
@@ -66,6 +67,12 @@ def children(path: epath.Path) -> list[epath.Path]:
     except FileNotFoundError:
         return []
     return [path / one[len(name) + 1 :] for one in found if one.startswith(f"{name}/")]
+
+
+def write(path: epath.Path, content: bytes) -> None:
+    """Writes an object, in one request where it is not large."""
+    system, name = _system(path)
+    system.pipe_file(name, content)
 
 
 def remove(path: epath.Path) -> None:

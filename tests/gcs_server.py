@@ -28,6 +28,7 @@ _ROUTES = [
     ("GET", rf"(/download)?/storage/v1{_OBJECT}", "get_object"),
     ("DELETE", rf"/storage/v1{_OBJECT}", "delete_object"),
     ("POST", rf"/storage/v1{_OBJECT}/rewriteTo/b/(?P<bucket_2>[^/]+)/o/(?P<name_2>[^/]+)", "rewrite_object"),
+    ("POST", rf"/storage/v1{_OBJECT}/moveTo/o/(?P<name_2>[^/]+)", "move_object"),
     ("POST", r"/upload/storage/v1/b/(?P<bucket>[^/]+)/o", "upload"),
 ]
 
@@ -263,6 +264,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(bucket_2, name_2, content, self.query)
         resource = self._resource(bucket_2, name_2)
         return 200, json.dumps({"kind": "storage#rewriteResponse", "done": True, "resource": resource}).encode(), {}
+
+    def _move_object(self, bucket: str, name: str, name_2: str):
+        answer = self._write(bucket, name_2, self._object(bucket, name).content, self.query)
+        del self.server.buckets[bucket][name]
+        return answer
 
     def _upload(self, bucket: str):
         if "upload_id" in self.query:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from etils import epath
+from gcsfs.core import GCSFileSystem  # here and not in every child, which takes a second
 
 from itool_jax import files
 from itool_jax.config import default_config
@@ -52,8 +53,6 @@ def kill_at(moment, local):
 
 
 def kill_at_requests(step):
-    from gcsfs.core import GCSFileSystem
-
     request = GCSFileSystem._request
 
     async def watched(self, method, *arguments, **settings):
