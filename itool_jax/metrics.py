@@ -13,13 +13,13 @@ from etils import epath
 
 from itool_jax import files
 from itool_jax.errors import UserError
+from itool_jax.growing import AppendedFile, LocalTwin
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
 
 NAME = "metrics.jsonl"
 _RESERVED = ("stage", "step", "time")
-_REMOTE_SECONDS = 30  # an object store has no appends, so there the file is written anew this often
 
 
 def read_metrics(run: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -53,11 +53,8 @@ class MetricsWriter:
         """Without `writes` nothing is written: another process of the run does."""
         self._writes = writes
         self._run = epath.Path(run)
-        self._path = self._run / NAME
-        self._descriptor: int | None = None
-        self._boards: dict[str, SummaryWriter] = {}
-        self._remote: list[bytes] | None = None
-        self._written_at = 0.0
+        self._lines = AppendedFile(self._run / NAME)
+        self._boards: dict[str, tuple[SummaryWriter, LocalTwin]] = {}
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """Records scalars (Python, NumPy or JAX) under a stage name such as "round_000/prefer"."""
@@ -69,20 +66,24 @@ class MetricsWriter:
             self._begin(stage, step)
         row = {"stage": stage, "step": int(step), "time": round(time.time(), 3)}
         row |= {name: plain_number(float(value)) for name, value in values.items()}
-        self._append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        self._lines.append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._show(row)
+        if self._lines.is_due:
+            self.flush()
+            for _, twin in self._boards.values():
+                twin.send()
+
+    def flush(self) -> None:
+        """What was written outlives a kill from here on; TensorBoard has it at the latest when a stage goes on."""
+        self._lines.flush()
 
     def close(self) -> None:
         """Flushes everything. The writer may be used again afterwards."""
-        for board in self._boards.values():
+        for board, twin in self._boards.values():
             board.close()
+            twin.close()
         self._boards.clear()
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-        if self._remote is not None:
-            files.write_atomic(self._path, b"".join(self._remote))
-            self._remote = None
+        self._lines.close()
 
     def _begin(self, stage: str, step: int) -> None:
         from tensorboardX import SummaryWriter  # imports torch where that is installed: seconds
@@ -90,51 +91,32 @@ class MetricsWriter:
         self._drop(stage, step)
         folder = self._run / "tensorboard" / stage
         files.make_folder(folder)
-        for path in list(folder.iterdir()):
+        for path in files.children(folder):
             if not path.is_dir():  # a folder in it belongs to another stage, such as warmup/easy/heldout
                 path.unlink()
-        self._boards[stage] = SummaryWriter(os.fspath(folder), flush_secs=10)
+        twin = LocalTwin(folder)
+        self._boards[stage] = SummaryWriter(os.fspath(twin.path), flush_secs=10), twin
         for row in read_metrics(self._run):
             if row["stage"] == stage:
                 self._show(row)
 
     def _drop(self, stage: str, step: int) -> None:
         """Rewrites the file without the stage's lines from `step` on, and without a last line that was cut off."""
-        self._flush_remote()
-        if not self._path.exists():
+        self._lines.close()
+        path = self._lines.path
+        if not path.exists():
             return
-        content = self._path.read_bytes()
+        content = path.read_bytes()
         kept = b"".join(
             line + b"\n"
             for line, row in zip(content.split(b"\n"), read_metrics(self._run), strict=False)
             if row["stage"] != stage or row["step"] < step
         )
         if kept != content:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
-            files.write_atomic(self._path, kept)
-            self._remote = None
-
-    def _append(self, line: bytes) -> None:
-        if files.is_local(self._path):
-            if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            os.write(self._descriptor, line)
-            return
-        if self._remote is None:
-            self._remote = [self._path.read_bytes()] if self._path.exists() else []
-        self._remote.append(line)
-        if time.monotonic() - self._written_at > _REMOTE_SECONDS:
-            self._flush_remote()
-
-    def _flush_remote(self) -> None:
-        if self._remote is not None:
-            files.write_atomic(self._path, b"".join(self._remote))
-            self._written_at = time.monotonic()
+            files.write_atomic(path, kept)
 
     def _show(self, row: Mapping[str, Any]) -> None:
-        board = self._boards[row["stage"]]
+        board, _ = self._boards[row["stage"]]
         for name, value in row.items():
             if name not in _RESERVED:
                 board.add_scalar(name, float(value), row["step"], walltime=row["time"])

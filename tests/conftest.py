@@ -3,6 +3,7 @@
 import os
 import sys
 
+import pytest
 from hypothesis import settings
 
 if "jax" in sys.modules:
@@ -15,3 +16,35 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 # The same cases every time, and no failure because a shared machine was slow for a moment.
 settings.register_profile("itool", deadline=None, derandomize=True, database=None)
 settings.load_profile("itool")
+
+
+@pytest.fixture(scope="session")
+def storage():
+    """A Google Cloud Storage on localhost that gcsfs and TensorStore talk to."""
+    from fsspec.config import conf
+
+    from tests.gcs_server import environment, served
+
+    with served() as server, pytest.MonkeyPatch.context() as patched:
+        for name, value in environment(server).items():
+            patched.setenv(name, value)
+        patched.setitem(conf, "gs", {**conf.get("gs", {}), "token": "anon"})
+        yield server
+
+
+@pytest.fixture
+def bucket(storage):
+    """An empty bucket of it, as a path."""
+    from etils import epath
+
+    name = f"bucket-{storage.number()}"
+    storage.buckets[name] = {}
+    return epath.Path(f"gs://{name}")
+
+
+@pytest.fixture(params=["local", "bucket"])
+def anywhere(request, tmp_path):
+    """A folder on disk, and one in a bucket."""
+    from etils import epath
+
+    return epath.Path(tmp_path) if request.param == "local" else request.getfixturevalue("bucket") / "folder"

@@ -1,8 +1,10 @@
 """Kills a small run (SIGKILL) at every durable step it makes, lets it go on, and checks where it ends.
 
-    python tests/killed_at_every_moment.py FOLDER
+    python tests/killed_at_every_moment.py FOLDER [LOGS STRIDE]
 
-Run by test_run_directory as a process of its own: it forks, which a process that has loaded JAX must not do.
+FOLDER may be in a bucket of tests/gcs_server.py, whose address STORAGE_EMULATOR_HOST has; the logs are local. STRIDE 3
+takes every third moment. Run by test_run_directory as a process of its own: it forks, which a process that has loaded
+JAX, or has used gcsfs, must not do.
 """
 
 import json
@@ -10,35 +12,55 @@ import os
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
 
 from etils import epath
+from gcsfs.core import GCSFileSystem  # here and not in every child, which takes a second
 
 from itool_jax import files
 from itool_jax.config import default_config
-from itool_jax.rounds import manifest
 from itool_jax.rounds.run_directory import open_run
 
 STAGES = ("warmup/easy", "round_000/search")
 STEPS = ("replace", "rename", "fsync", "mkdir", "write", "remove", "rmdir", "unlink")
 
 
-def kill_at(moment):
+def kill_at(moment, local):
     """Makes the process kill itself before its `moment`-th durable step, all of which go through these functions."""
-    os.fsync = lambda descriptor: None  # what a dying process has written stays; only a dying machine needs this
     count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if not local:
+        kill_at_requests(step)
+        return
 
     def watched(function):
         def call(*arguments, **settings):
-            nonlocal count
-            count += 1
-            if count == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
+            step()
             return function(*arguments, **settings)
 
         return call
 
+    os.fsync = lambda descriptor: None  # what a dying process has written stays; only a dying machine needs this
     for name in STEPS:
         setattr(os, name, watched(getattr(os, name)))
+
+
+def kill_at_requests(step):
+    request = GCSFileSystem._request
+
+    async def watched(self, method, *arguments, **settings):
+        if method != "GET":
+            step()
+        return await request(self, method, *arguments, **settings)
+
+    GCSFileSystem._request = watched
 
 
 def work(folder, log):
@@ -50,11 +72,12 @@ def work(folder, log):
 
     def body(stage):
         say(stage.name)
-        for i in range(len(items(stage.kept)), 3):
+        done = [path for path in files.children(stage.kept) if path.name.isdigit()]
+        for i in range(len(done), 3):
             say(f"{stage.name}:{i}")
             files.write_atomic(stage.kept / str(i), f"{stage.name} {i} ".encode())
         stage.output("one").write_text("".join((stage.kept / str(i)).read_text() for i in range(3)))
-        stage.output("many").mkdir()
+        files.make_folder(stage.output("many"))
         for i in range(2):
             (stage.output("many") / str(i)).write_text(f"{stage.name} {i}")
 
@@ -65,38 +88,49 @@ def work(folder, log):
             digest = run.stage(name, inputs={"before": digest}, outputs=outputs, body=body).digests["one"]
 
 
-def items(kept):
-    return sorted(path.name for path in kept.iterdir() if path.name.isdigit()) if kept.is_dir() else []
-
-
 def in_child(folder, log, moment=0):
     """Works in a forked process that is killed at `moment` (0: never); returns its status."""
     pid = os.fork()
     if pid == 0:
-        kill_at(moment)
+        kill_at(moment, files.is_local(folder))
         work(folder, log)
         os._exit(0)
     return os.waitpid(pid, 0)[1]
 
 
+def everything(folder):
+    """Every file with its text; of a bucket without gcsfs, whose threads would not outlive a fork."""
+    if files.is_local(folder):
+        found = {path.relative_to(folder).as_posix(): path for path in sorted(Path(folder).rglob("*"))}
+        return {name: path.read_text() for name, path in found.items() if path.is_file()}
+    bucket, _, prefix = os.fspath(folder).removeprefix("gs://").partition("/")
+    url = f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o"
+    with urlopen(f"{url}?prefix={prefix}/") as answer:
+        names = [item["name"] for item in json.load(answer)["items"]]
+    texts = {}
+    for name in names:
+        with urlopen(f"{url}/{quote(name, safe='')}?alt=media") as answer:
+            texts[name.removeprefix(f"{prefix}/")] = answer.read().decode()
+    return texts
+
+
 def content(folder):
     """Every file but those that hold times and process ids."""
-    found = {
-        path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    return {name: text for name, text in found.items() if name not in ("manifest.json", ".lock")}
+    return {name: text for name, text in everything(folder).items() if name not in ("manifest.json", ".lock")}
 
 
-def kill_and_go_on(root, moment, expected):
+def kill_and_go_on(root, logs, moment, expected):
     """True if work was resumed half-way through a stage, False if not, None if the run ended before the moment came."""
-    folder, log = root / f"run{moment}", root / f"log{moment}"
+    folder, log = root / f"run{moment}", logs / f"log{moment}"
     status = in_child(folder, log, moment)
     if status == 0:
         return None
     assert os.WTERMSIG(status) == signal.SIGKILL, f"moment {moment}: status {status}"
-    complete = set(manifest.read_manifest(epath.Path(folder)))
+    left = everything(folder)
+    complete = set(json.loads(left.get("manifest.json", '{"stages": {}}'))["stages"])
     open_stages = [name for name in STAGES if name not in complete]
-    kept = {f"{name}:{i}" for name in open_stages for i in items(folder / ".partial" / name.replace("/", ".") / "kept")}
+    places = {f"{name}:{i}": f".partial/{name.replace('/', '.')}/kept/{i}" for name in open_stages for i in range(3)}
+    kept = {item for item, place in places.items() if place in left}
     before = log.read_text().split() if log.exists() else []
     assert in_child(folder, log) == 0, f"moment {moment}: could not go on"
     again = set(log.read_text().split()[len(before) :]) if log.exists() else set()
@@ -106,13 +140,14 @@ def kill_and_go_on(root, moment, expected):
     return bool(kept)
 
 
-def main(root):
-    assert in_child(root / "run0", root / "log0") == 0
+def main(root, logs, stride=1):
+    assert in_child(root / "run0", logs / "log0") == 0
     expected, outcomes = content(root / "run0"), []
-    while (outcome := kill_and_go_on(root, len(outcomes) + 1, expected)) is not None:
+    while (outcome := kill_and_go_on(root, logs, stride * len(outcomes) + 1, expected)) is not None:
         outcomes.append(outcome)
     print(json.dumps({"kills": len(outcomes), "resumed": sum(outcomes), "files": list(expected)}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    folder, *more = sys.argv[1:]
+    main(epath.Path(folder), Path(more[0] if more else folder), *map(int, more[1:]))

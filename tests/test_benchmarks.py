@@ -7,10 +7,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from etils import epath
 from rich.console import Console
 
-from itool_jax import files
 from itool_jax.cli import main
 from itool_jax.data.toolworld.tasks import TaskWorld, task_examples
 from itool_jax.errors import UserError
@@ -257,25 +255,6 @@ def test_conversations_with_a_cut_off_answer_are_counted(evaluate, tmp_path, scr
     found = tmp_path / "run/base/benchmarks/bfcl_multi_turn_base"
     summary = json.loads((found / "summary.json").read_text())["sets"]["bfcl_multi_turn_base"]
     assert (summary["count"], summary["right"], summary["unfinished"]) == (3, 3, 2)
-
-
-def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
-    path = epath.Path(tmp_path / "kept.jsonl")
-    assert files.kept_rows(path) == {}
-    for number in range(3):
-        files.keep_row(path, {"id": f"e{number}", "text": "\u2028\n"})
-    rows = files.kept_rows(path)
-    assert list(rows) == ["e0", "e1", "e2"] and rows["e1"]["text"] == "\u2028\n"
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'{"id": "cut o')
-    assert files.kept_rows(path) == rows and path.read_bytes() == whole
-    lines = whole.splitlines()
-    for damage in (b'{"id": "e1", "te', b"[1]", b"{}", b"\xff", b"", b"[" * 100_000):
-        path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
-        with pytest.raises(UserError, match=r"kept\.jsonl, line 2 cannot be read .*delete that line"):
-            files.kept_rows(path)
-    path.write_bytes(b"\n".join([lines[0], lines[2], b""]))
-    assert list(files.kept_rows(path)) == ["e0", "e2"]
 
 
 def test_names_of_benchmarks():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from etils import epath
 
+from itool_jax import growing
 from itool_jax.errors import UserError
 from itool_jax.rounds.kept_trees import KeptTrees
+from tests.gcs_server import Refused
 
 
 def row(number: int) -> dict:
@@ -20,10 +22,11 @@ def filled(folder, count=5, file_bytes=150):
     return kept
 
 
-def test_rows_come_back_in_the_order_asked_for(tmp_path):
-    kept = filled(tmp_path)
-    assert len(list(tmp_path.glob("000/*.jsonl.zst"))) > 1
-    for reader in (kept, KeptTrees(epath.Path(tmp_path))):
+def test_rows_come_back_in_the_order_asked_for(anywhere):
+    kept = filled(anywhere)
+    kept.close()
+    assert len(list(anywhere.glob("000/*.jsonl.zst"))) > 1
+    for reader in (kept, KeptTrees(anywhere)):
         assert len(reader) == 5 and "r3" in reader and "r5" not in reader and reader.pairs == 10
         assert list(reader.rows(["r4", "r0", "r2"])) == [row(4), row(0), row(2)]
 
@@ -42,6 +45,54 @@ def test_what_a_kill_cut_off_is_passed_over(tmp_path, whole):
     for number in (2, 3):
         kept.keep(row(number))
     assert list(KeptTrees(epath.Path(tmp_path)).rows(["r3", "r2", "r1", "r0"])) == [row(n) for n in (3, 2, 1, 0)]
+
+
+def test_in_a_bucket_rows_go_up_together_and_count_with_the_index(bucket, storage, monkeypatch):
+    kept = filled(bucket, 2)
+    assert not storage.files(bucket.name)  # nothing has waited for long
+    assert list(kept.rows(["r1", "r0"])) == [row(1), row(0)]
+    monkeypatch.setattr(growing, "SECONDS", 0)
+    kept.keep(row(2))
+    found = storage.files(bucket.name)
+    assert list(found) == ["000/00000.jsonl.zst", "000/index.jsonl/00000"]
+    monkeypatch.setattr(growing, "SECONDS", 99)
+    lost = KeptTrees(bucket, before=lambda: pytest.fail("nothing is to be written"))
+    lost.keep(row(3))  # and the process is killed
+    again = KeptTrees(bucket)
+    assert len(again) == 3
+    for number in (4, 5):
+        again.keep(row(number))
+    again.close()
+    ids = ["r5", "r0", "r4", "r2", "r1"]
+    assert list(KeptTrees(bucket).rows(ids)) == [row(int(id[1])) for id in ids]
+
+
+def test_in_a_bucket_a_kill_between_a_row_and_the_index_passes_the_row_over(bucket, storage, monkeypatch):
+    filled(bucket, 2).close()
+
+    def full(method, name, key):
+        if "index" in key:
+            raise Refused(403, "full")
+
+    monkeypatch.setattr(storage, "before", full)
+    kept = KeptTrees(bucket)
+    kept.keep(row(2))
+    with pytest.raises(OSError):
+        kept.close()
+    monkeypatch.undo()
+    again = KeptTrees(bucket)
+    assert len(again) == 2 and "r2" not in again
+    again.keep(row(3))
+    again.close()
+    assert list(KeptTrees(bucket).rows(["r3", "r1"])) == [row(3), row(1)]
+
+
+def test_what_must_be_there_before_a_row_counts_is_asked_for_first(bucket, storage):
+    seen = []
+    kept = KeptTrees(bucket, before=lambda: seen.append(list(storage.files(bucket.name))))
+    kept.keep(row(1))
+    kept.close()
+    assert seen == [[]] and len(storage.files(bucket.name)) == 2
 
 
 def test_a_row_that_was_changed_is_told(tmp_path):

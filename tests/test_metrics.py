@@ -6,9 +6,10 @@ import struct
 
 import numpy as np
 import pytest
+from etils import epath
 from tensorboardX.proto.event_pb2 import Event
 
-from itool_jax import files, metrics
+from itool_jax import files, growing, metrics
 from itool_jax.errors import UserError
 from itool_jax.metrics import MetricsWriter, read_metrics
 
@@ -20,7 +21,9 @@ def steps(run, stage):
 def board(run, stage):
     """(tag, step, value) of every scalar in the event files of a stage, read by the TFRecord framing."""
     found = []
-    for path in sorted(path for path in (run / "tensorboard" / stage).iterdir() if path.is_file()):
+    for path in files.children(epath.Path(run) / "tensorboard" / stage):
+        if path.is_dir():
+            continue
         data = path.read_bytes()
         while data:
             (length,) = struct.unpack("<Q", data[:8])
@@ -46,34 +49,43 @@ def test_every_write_is_one_line_and_one_point(tmp_path):
     assert board(tmp_path, "round_000/prefer") == [("loss", 0, 0.25)]
 
 
-@pytest.mark.parametrize("remote", [False, True])
-def test_a_resumed_stage_writes_no_step_twice(tmp_path, monkeypatch, remote):
-    if remote:
-        monkeypatch.setattr(files, "is_local", lambda path: False)
-    writer = MetricsWriter(tmp_path)
+def test_a_resumed_stage_writes_no_step_twice(anywhere):
+    writer = MetricsWriter(anywhere)
     for step in range(5):
         writer.write(step, "a", {"loss": step})
         writer.write(step, "b", {"loss": 10 + step})
     writer.close()
-    resumed = MetricsWriter(tmp_path)  # stage a goes on from a checkpoint at step 3
+    resumed = MetricsWriter(anywhere)  # stage a goes on from a checkpoint at step 3
     resumed.write(3, "a", {"loss": 30})
     resumed.write(3, "a", {"accuracy": 0.5})
     resumed.write(4, "a", {"loss": 40})
     resumed.close()
-    assert steps(tmp_path, "a") == [0, 1, 2, 3, 3, 4]
-    assert steps(tmp_path, "b") == [0, 1, 2, 3, 4]
+    assert steps(anywhere, "a") == [0, 1, 2, 3, 3, 4]
+    assert steps(anywhere, "b") == [0, 1, 2, 3, 4]
     expected = [("loss", 0, 0), ("loss", 1, 1), ("loss", 2, 2), ("loss", 3, 30), ("accuracy", 3, 0.5), ("loss", 4, 40)]
-    assert board(tmp_path, "a") == expected
+    assert board(anywhere, "a") == expected
 
 
-def test_stages_may_lie_within_each_other(tmp_path):
-    writer = MetricsWriter(tmp_path)
+def test_in_a_bucket_lines_go_up_every_so_often_and_before_a_state_is_saved(bucket, monkeypatch):
+    writer = MetricsWriter(bucket)
+    writer.write(0, "a", {"loss": 1})
+    assert steps(bucket, "a") == []
+    writer.flush()
+    assert steps(bucket, "a") == [0]
+    monkeypatch.setattr(growing, "SECONDS", 0)
+    writer.write(1, "a", {"loss": 1})
+    assert steps(bucket, "a") == [0, 1]
+    writer.close()
+
+
+def test_stages_may_lie_within_each_other(anywhere):
+    writer = MetricsWriter(anywhere)
     writer.write(0, "warmup/easy/heldout", {"hard": 0.25})
     writer.write(0, "warmup/easy", {"loss": 1})
     writer.write(1, "warmup/easy/heldout", {"hard": 0.5})
     writer.close()
-    assert board(tmp_path, "warmup/easy/heldout") == [("hard", 0, 0.25), ("hard", 1, 0.5)]
-    assert board(tmp_path, "warmup/easy") == [("loss", 0, 1)]
+    assert board(anywhere, "warmup/easy/heldout") == [("hard", 0, 0.25), ("hard", 1, 0.5)]
+    assert board(anywhere, "warmup/easy") == [("loss", 0, 1)]
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):

@@ -28,10 +28,10 @@ def fail(stage):
     raise AssertionError("the body ran again")
 
 
-def test_a_complete_stage_is_not_done_again(tmp_path):
-    with open_run(tmp_path / "run", default_config()) as run:
+def test_a_complete_stage_is_not_done_again(anywhere):
+    with open_run(anywhere / "run", default_config()) as run:
         first = add_stage(run, inputs={"data": "1"})
-    with open_run(tmp_path / "run", default_config()) as run:
+    with open_run(anywhere / "run", default_config()) as run:
         again = run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "warmup/text.txt"}, body=fail)
     assert (first.reused, again.reused) == (False, True)
     assert again.paths["text"].read_text() == "abc"
@@ -48,30 +48,30 @@ def test_other_inputs_do_a_stage_again(tmp_path, capsys):
     assert "warmup/easy is done again: data changed" in capsys.readouterr().err
 
 
-def test_folder_outputs_have_one_digest_over_names_and_contents(tmp_path):
+def test_folder_outputs_have_one_digest_over_names_and_contents(anywhere):
     def body(stage):
         folder = stage.output("trees")
         (folder / "deep").mkdir(parents=True)
-        (folder / "a.txt").write_text("a")
+        (folder / "deep.txt").write_text("a")
         (folder / "deep" / "b.txt").write_text("b")
 
-    with open_run(tmp_path, default_config()) as run:
+    with open_run(anywhere, default_config()) as run:
         result = run.stage("round_000/search", inputs={}, outputs={"trees": "round_000/trees"}, body=body)
         record = run.stages["round_000/search"].outputs["trees"]
         assert (record.files, record.size) == (2, 2)
-        (result.paths["trees"] / "a.txt").rename(result.paths["trees"] / "c.txt")
+        (result.paths["trees"] / "deep.txt").rename(result.paths["trees"] / "c.txt")
         assert digest_file(result.paths["trees"]) != result.digests["trees"]
 
 
 @pytest.mark.parametrize("change", ["missing", "altered", "same size"])
-def test_a_missing_or_altered_output_is_named_with_a_remedy(tmp_path, change):
-    with open_run(tmp_path, default_config()) as run:
+def test_a_missing_or_altered_output_is_named_with_a_remedy(anywhere, change):
+    with open_run(anywhere, default_config()) as run:
         path = add_stage(run).paths["text"]
     if change == "missing":
         path.unlink()
     else:
         path.write_text("xyz" if change == "same size" else "altogether different")
-    with open_run(tmp_path, default_config()) as run:
+    with open_run(anywhere, default_config()) as run:
         with pytest.raises(UserError, match=rf"warmup/text\.txt.*{change.split()[0]}|altered") as caught:
             run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=fail)
         assert "--redo=warmup/easy" in str(caught.value)
@@ -87,35 +87,35 @@ def test_a_copied_run_keeps_its_stages(tmp_path):
         assert run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=fail).reused
 
 
-def test_a_failed_body_leaves_its_kept_work_and_nothing_else(tmp_path):
+def test_a_failed_body_leaves_its_kept_work_and_nothing_else(anywhere):
     def body(stage):
         files.write_atomic(stage.kept / "work", b"half")
         stage.output("text").write_text("half")
         raise RuntimeError("out of memory")
 
-    with open_run(tmp_path, default_config()) as run:
+    with open_run(anywhere, default_config()) as run:
         with pytest.raises(RuntimeError, match="out of memory"):
             run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "t"}, body=body)
-        assert not run.stages and not (tmp_path / "t").exists()
-        assert sorted(p.name for p in (tmp_path / ".partial/warmup.easy").iterdir()) == ["inputs.json", "kept"]
+        assert not run.stages and not (anywhere / "t").exists()
+        assert sorted(p.name for p in (anywhere / ".partial/warmup.easy").iterdir()) == ["inputs.json", "kept"]
 
         def go_on(stage):
             stage.output("text").write_text((stage.kept / "work").read_text() + " whole")
 
         result = run.stage("warmup/easy", inputs={"data": "1"}, outputs={"text": "t"}, body=go_on)
         assert result.paths["text"].read_text() == "half whole"
-    assert not (tmp_path / ".partial").exists()
+    assert not (anywhere / ".partial").exists()
 
 
-def test_work_kept_from_other_inputs_is_not_used(tmp_path):
+def test_work_kept_from_other_inputs_is_not_used(anywhere):
     def stop(stage):
         files.write_atomic(stage.kept / "work", b"old")
         raise KeyboardInterrupt
 
     def body(stage):
-        stage.output("text").write_text(str(list(stage.kept.iterdir())))
+        stage.output("text").write_text(str(files.children(stage.kept)))
 
-    with open_run(tmp_path, default_config()) as run:
+    with open_run(anywhere, default_config()) as run:
         with pytest.raises(KeyboardInterrupt):
             run.stage("a", inputs={"data": "1"}, outputs={"text": "t"}, body=stop)
         assert run.stage("a", inputs={"data": "2"}, outputs={"text": "t"}, body=body).paths["text"].read_text() == "[]"
@@ -134,19 +134,19 @@ def test_outputs_stay_inside_the_run(tmp_path, path):
         add_stage(run, path=path)
 
 
-def test_another_config_is_refused_with_the_differing_keys(tmp_path):
-    with open_run(tmp_path, default_config()) as run:
+def test_another_config_is_refused_with_the_differing_keys(anywhere):
+    with open_run(anywhere, default_config()) as run:
         add_stage(run)
     other = default_config()
     other.rounds = 3
     other.round.search.temperature = 1.5
     with pytest.raises(UserError) as caught:
-        open_run(tmp_path, other)
+        open_run(anywhere, other)
     message = str(caught.value)
     assert "config.rounds is 2 there and 3 here" in message
     assert "config.round.search.temperature is 1.0 there and 1.5 here" in message
     assert "--workdir" in message
-    with open_run(tmp_path, None) as run:
+    with open_run(anywhere, None) as run:
         assert run.config.rounds == 2
 
 
@@ -179,19 +179,19 @@ def test_a_run_from_before_a_key_was_there_goes_on_with_its_default(tmp_path):
         assert run.result("warmup/easy") is not None
 
 
-def test_a_run_without_work_takes_another_config(tmp_path):
-    open_run(tmp_path, default_config()).close()
+def test_a_run_without_work_takes_another_config(anywhere):
+    open_run(anywhere, default_config()).close()
     other = default_config()
     other.rounds = 3
-    open_run(tmp_path, other).close()
-    assert read_run(tmp_path).config.rounds == 3
+    open_run(anywhere, other).close()
+    assert read_run(anywhere).config.rounds == 3
 
 
-def test_bad_input_leaves_nothing_behind(tmp_path):
-    with pytest.raises(UserError), open_run(tmp_path / "run", default_config()) as run:
+def test_bad_input_leaves_nothing_behind(anywhere):
+    with pytest.raises(UserError), open_run(anywhere / "run", default_config()) as run:
         run.metrics.write(0, "warmup/easy", {"loss": 1.0})
-        digest_file(tmp_path / "no such data")
-    assert not (tmp_path / "run").exists()
+        digest_file(anywhere / "no such data")
+    assert not files.children(anywhere)
 
 
 def test_bad_input_after_work_keeps_it(tmp_path):
@@ -221,10 +221,16 @@ def test_a_broken_manifest_is_refused(tmp_path, content):
         open_run(tmp_path, default_config())
 
 
-def test_reading_needs_a_run(tmp_path):
+def test_reading_needs_a_run(anywhere):
     with pytest.raises(UserError, match="holds no run"):
-        read_run(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+        read_run(anywhere / "none")
+    assert not (anywhere / "none").exists()
+
+
+@pytest.mark.parametrize("opens", [read_run, lambda path: open_run(path, default_config())])
+def test_a_bucket_that_is_not_there_is_told(storage, opens):
+    with pytest.raises(UserError, match="there is no bucket none"):
+        opens("gs://none/run")
 
 
 def test_equal_values_have_equal_digests():
@@ -258,13 +264,19 @@ def test_two_processes_do_not_work_in_one_run(tmp_path):
     open_run(tmp_path, default_config()).close()  # the lock went with its process
 
 
-def test_killed_at_every_moment_a_run_goes_on_to_the_same_end(tmp_path):
+@pytest.mark.parametrize("where", ["local", "bucket", pytest.param("bucket, always", marks=pytest.mark.slow)])
+def test_killed_at_every_moment_a_run_goes_on_to_the_same_end(request, tmp_path, where):
     script = Path(__file__).with_name("killed_at_every_moment.py")
-    with subprocess.Popen([sys.executable, script, tmp_path], stdout=subprocess.PIPE, text=True) as driver:
-        out, _ = driver.communicate(timeout=120)
+    arguments, kills = [tmp_path], 80
+    if where != "local":
+        stride = 1 if where.endswith("always") else 7
+        arguments, kills = [request.getfixturevalue("bucket"), tmp_path, stride], 45 // stride
+    command = [sys.executable, script, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        out, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0
     told = json.loads(out)
-    assert told["kills"] > 80 and told["resumed"] > 20
+    assert told["kills"] > kills and told["resumed"] > kills // 4
     names = ("many/0", "many/1", "one.txt")
     assert told["files"] == ["config.json", *(f"{s}/{n}" for s in ("round_000/search", "warmup/easy") for n in names)]
 

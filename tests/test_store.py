@@ -123,6 +123,8 @@ def test_what_cannot_be_written_is_refused(store, tmp_path):
         store_writer.write_store(store, prepared(1), dialect())
     with pytest.raises(UserError, match="mounted file systems only"):
         store_writer.write_store("gs://bucket/store", prepared(1), dialect())
+    with pytest.raises(UserError, match="are read from mounted file systems only"):
+        PreparedStore("gs://bucket/store", dialect())
     with pytest.raises(UserError, match="no examples to prepare"):
         store_writer.write_store(tmp_path / "empty", [], dialect())
     twice = [*prepared(3), prepared(2)[1]]

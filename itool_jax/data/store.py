@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from etils import epath
 
+from itool_jax import files
 from itool_jax.data.corpus import Columns, Corpus, Ids
 from itool_jax.data.jsonl import example_from_json, parse_json
 from itool_jax.data.prepared import Dialect, Prepared
@@ -77,6 +78,11 @@ class Manifest:
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     """The manifest of a store; raises UserError where there is none, or one of another format."""
     file = epath.Path(path) / MANIFEST
+    if not files.is_local(file):
+        raise UserError(
+            f"{path}: ArrayRecord files are read from mounted file systems only. Copy the store to a disk of each "
+            "machine and name that folder."
+        )
     if not file.exists():
         raise UserError(
             f"{path} is no prepared store: it has no {MANIFEST}. Make one with `itool-jax data prepare --out={path}`."

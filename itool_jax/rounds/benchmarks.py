@@ -15,6 +15,7 @@ from itool_jax.evaluation.dialogue import Dialogue, Script
 from itool_jax.evaluation.exact_match import Graded, SetSummary
 from itool_jax.evaluation.generate import greedy_answers
 from itool_jax.evaluation.records import write_evaluation
+from itool_jax.growing import RowLog, kept_rows
 from itool_jax.models.policy import Policy
 from itool_jax.progress import note, progress
 from itool_jax.rounds.run_directory import digest_of
@@ -48,7 +49,10 @@ def _evaluate(session: Session, name: str, benchmark: Benchmark) -> StageResult:
 
     def body(stage: Stage) -> Mapping[str, Any]:
         answered = _Answers(session, benchmark, stage)
-        graded, raw = answered.dialogues(name) if benchmark.scripts else answered.examples(name)
+        try:
+            graded, raw = answered.dialogues(name) if benchmark.scripts else answered.examples(name)
+        finally:
+            answered.close()
         folder = stage.output("eval")
         written = write_evaluation(folder, {benchmark.name: graded}, {benchmark.name: answered.too_long})
         files.write_atomic(folder / _PAYLOAD, "".join(map(_line, answered.rows())).encode())
@@ -82,8 +86,12 @@ class _Answers:
         self.budget, self.context = session.config.evaluate.answer_tokens, context_of(session)
         self.too_long = 0
         self._cut_off: set[str] = set()  # dialogues of which some step ran into the budget
-        self._file = stage.kept / _PAYLOAD
-        self._kept = files.kept_rows(self._file)
+        self._log = RowLog(stage.kept / _PAYLOAD)
+        self._kept = kept_rows(stage.kept / _PAYLOAD)
+
+    def close(self) -> None:
+        """What was answered outlives a kill from here on."""
+        self._log.close()
 
     def rows(self) -> list[Row]:
         return [self._kept[key] for key in sorted(self._kept)]
@@ -186,7 +194,7 @@ class _Answers:
     def _keep(self, row: Row) -> None:
         self._kept[row["id"]] = row
         if self.stage.writes:
-            files.keep_row(self._file, row)
+            self._log.keep(row)
 
     def _progress(self, name: str, total: int, unit: str):
         title = f"{self.benchmark.name.replace('_', ' ')}, {name}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import zstandard
@@ -11,6 +10,7 @@ from etils import epath
 
 from itool_jax import files
 from itool_jax.errors import UserError
+from itool_jax.growing import AppendedFile, RowLog, kept_rows
 from itool_jax.search.records import FILE_BYTES, compress_line, expand_line, file_name
 
 _INDEX = "index.jsonl"
@@ -24,15 +24,25 @@ class KeptTrees:
     reads what all had when it began.
     """
 
-    def __init__(self, folder: epath.Path, file_bytes: int = FILE_BYTES, process: int = 0):
+    def __init__(
+        self,
+        folder: epath.Path,
+        file_bytes: int = FILE_BYTES,
+        process: int = 0,
+        before: Callable[[], None] = lambda: None,
+    ):
+        """`before` is called before rows count: what must be on disk by then, it writes."""
         self._top, self._own, self._file_bytes = folder, f"{process:03d}", file_bytes
         self._folder = folder / self._own
         self._places: dict[str, dict[str, Any]] = {}
         for index in sorted(folder.glob(f"*/{_INDEX}")):
-            places = files.kept_rows(index).items()
+            places = kept_rows(index).items()
             self._places |= {id: {**place, "folder": index.parent.name} for id, place in places}
         own = (place["file"] for place in self._places.values() if place["folder"] == self._own)
         self._number = max(own, default=0)
+        self._before = before
+        self._frames: AppendedFile | None = None
+        self._index = RowLog(self._folder / _INDEX, self._flush_frames)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -48,34 +58,45 @@ class KeptTrees:
     def keep(self, row: dict[str, Any]) -> None:
         """Appends a row, with its `id` and its `pairs`."""
         frame = compress_line(row)
-        files.make_folder(self._folder)
-        path = self._folder / file_name(self._number)
-        if path.exists() and path.stat().length >= self._file_bytes:
-            self._number += 1
-            path = self._folder / file_name(self._number)
-        with path.open("ab") as file:
-            offset = file.seek(0, os.SEEK_END)
-            file.write(frame)
-            file.flush()
-            if files.is_local(path):
-                os.fsync(file.fileno())
+        frames = self._open()
+        if frames.is_full:
+            frames.close()
+            self._number, self._frames = self._number + 1, None
+            frames = self._open()
+        offset = frames.append(frame, sync=True)
         place = {"file": self._number, "offset": offset, "size": len(frame), "pairs": len(row["pairs"])}
         self._places[row["id"]] = {**place, "folder": self._own}
-        files.keep_row(self._folder / _INDEX, {"id": row["id"], **place})
+        self._index.keep({"id": row["id"], **place})
+
+    def close(self) -> None:
+        """All rows count from here on; more may come."""
+        self._index.close()
+        if self._frames is not None:
+            self._frames.close()
 
     def rows(self, ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """The rows of these ids in their order, one at a time."""
-        for id in ids:
-            place = self._places[id]
-            path = self._top / place["folder"] / file_name(place["file"])
-            with path.open("rb") as file:
-                file.seek(place["offset"])
-                frame = file.read(place["size"])
+        """The rows of these ids in their order; all of them are in memory at once, compressed."""
+        self._index.flush()
+        ids = list(ids)
+        places = [self._places[id] for id in ids]
+        spans = [(self._top / p["folder"] / file_name(p["file"]), p["offset"], p["size"]) for p in places]
+        for id, (path, offset, _), frame in zip(ids, spans, files.read_spans(spans), strict=True):
             try:
                 yield expand_line(frame)
             except (zstandard.ZstdError, ValueError) as error:
                 raise UserError(
-                    f"{path} cannot be read at byte {place['offset']}, where the tree of {id!r} lies "
+                    f"{path} cannot be read at byte {offset}, where the tree of {id!r} lies "
                     f"({type(error).__name__}: {error}). Something else changed it: delete {self._top}, and the "
                     "search begins anew."
                 ) from error
+
+    def _open(self) -> AppendedFile:
+        """The file that frames are appended to."""
+        if self._frames is None:
+            files.make_folder(self._folder)
+            self._frames = AppendedFile(self._folder / file_name(self._number), self._file_bytes)
+        return self._frames
+
+    def _flush_frames(self) -> None:
+        self._before()
+        self._open().flush()

@@ -156,7 +156,16 @@ def train_on_pairs(
             bar.advance(step - bar.done, **shown)
 
         how = fit_config(cfg, session.config.model, len(batches))
-        policy = fit(policy, preference_objective(cfg), batches, how, session.mesh, stage.kept, on_step)
+        policy = fit(
+            policy,
+            preference_objective(cfg),
+            batches,
+            how,
+            session.mesh,
+            stage.kept,
+            on_step,
+            on_save=session.run.metrics.flush,
+        )
     return policy, counts | {f"last_{name}": value for name, value in last.items()}
 
 

@@ -159,8 +159,8 @@ class RunDirectory:
                 files.remove(self.path / name)
         if self._lock:
             self._lock.release(and_remove=leaves_nothing)
-        if leaves_nothing and not any(self.path.iterdir()):
-            self.path.rmdir()
+        if leaves_nothing:
+            files.remove_empty(self.path)
 
     def __enter__(self) -> RunDirectory:
         return self
@@ -175,7 +175,7 @@ def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunD
     A config that differs in its layout alone (`config.LAYOUT`) is taken and recorded.
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
-    path = _absolute(workdir)
+    path = files.absolute(workdir)
     if not processes.is_first():
         return _follow_first(path, config)
     try:
@@ -191,6 +191,7 @@ def _follow_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
     """The run directory that the first process has opened; raises what it raised."""
     if refused := processes.agreed(None):
         raise UserError(refused)
+    files.require_reachable(path)
     if not is_run(path):
         raise UserError(
             f"{path} holds no run here, but does where the first process is: give all processes one --workdir on a "
@@ -200,6 +201,7 @@ def _follow_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
 
 
 def _open_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
+    files.require_reachable(path)
     existed = path.exists()
     _refuse_foreign(path)
     if config is None and not is_run(path):
@@ -220,7 +222,8 @@ def read_run(workdir: str | os.PathLike[str], config: ConfigDict | None = None) 
 
     Raises UserError where there is none, or where it has another config than the one given.
     """
-    path = _absolute(workdir)
+    path = files.absolute(workdir)
+    files.require_reachable(path)
     if not is_run(path):
         raise UserError(f"{path} holds no run of itool-jax: check --workdir, or start one with `itool-jax run`.")
     recorded = read_config(path)
@@ -289,17 +292,12 @@ def _holds_work(path: epath.Path) -> bool:
     return bool(manifest.read_manifest(path).keys() - set(_BEGINNING)) or holds_kept_work(path)
 
 
-def _absolute(workdir: str | os.PathLike[str]) -> epath.Path:
-    path = epath.Path(workdir)
-    return path.expanduser().resolve() if files.is_local(path) else path
-
-
 def _refuse_foreign(path: epath.Path) -> None:
     if not path.exists() or is_run(path):
         return
     if not path.is_dir():
         raise UserError(f"--workdir {path} is a file; expected a folder, or a name that is free")
-    others = sorted(child.name for child in path.iterdir() if child.name not in _OWN)
+    others = [child.name for child in files.children(path) if child.name not in _OWN]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise UserError(

@@ -55,7 +55,8 @@ def score(session: Session, index: int) -> StageResult:
             "difficulty": [DIFFICULTIES[level] for level in buffer.columns.levels],
             "selected": np.isin(np.arange(len(buffer)), chosen),
         }
-        pq.write_table(pa.table(table), stage.output("scores").as_posix())
+        with stage.output("scores").open("wb") as file:
+            pq.write_table(pa.table(table), file)
         ids = buffer.take(chosen).ids
         rows = [json.dumps({"id": ids[n], "perplexity": round(float(complexity[i]), 6)}) for n, i in enumerate(chosen)]
         stage.output("selected").write_text("".join(f"{row}\n" for row in rows))

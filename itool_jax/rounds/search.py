@@ -75,13 +75,21 @@ class _Harvest:
     def __init__(self, session: Session, index: int, stage: Stage, reward: Reward):
         self.session, self.index, self.stage, self.reward = session, index, stage, reward
         self.cfg = round_config(session.config, index)
+        extra = self.cfg.search.extra_iterations
+        self.base_trees = BaseTrees(stage.kept, processes.number()) if extra else None
         self.kept = self._kept_trees()
 
     def _kept_trees(self) -> KeptTrees:
         """What all processes have kept; they read it together, before any of them keeps more."""
-        kept = KeptTrees(self.stage.kept, process=processes.number())
+        kept = KeptTrees(self.stage.kept, process=processes.number(), before=self._flush)
         processes.together(f"{self.stage.name}: kept trees")
         return kept
+
+    def _flush(self) -> None:
+        """What is noted of a tree is on disk before the tree counts as kept."""
+        self.session.run.metrics.flush()
+        if self.base_trees:
+            self.base_trees.flush()
 
     def reap(self, examples: Sequence[Prepared]) -> Mapping[str, Any]:
         cfg, kept = self.cfg.search, self.kept
@@ -98,11 +106,16 @@ class _Harvest:
             )
         waiting = [p for p in fitting if p.id not in kept]
         cost = f"at most {cfg.iterations} x {cfg.samples} samples each"
-        with progress(f"Search {self.stage.name}", len(fitting), "trees", done=len(kept), cost=cost) as bar:
-            pairs = kept.pairs
-            for growth, retired in self._grow(own, search, waiting, fitting):
-                pairs += self._keep(growth, retired)
-                bar.advance(1, pairs=float(pairs))
+        try:
+            with progress(f"Search {self.stage.name}", len(fitting), "trees", done=len(kept), cost=cost) as bar:
+                pairs = kept.pairs
+                for growth, retired in self._grow(own, search, waiting, fitting):
+                    pairs += self._keep(growth, retired)
+                    bar.advance(1, pairs=float(pairs))
+        finally:
+            kept.close()
+            if self.base_trees:
+                self.base_trees.close()
         if processes.several():
             processes.together(f"{self.stage.name}: trees are grown")
             self.kept = self._kept_trees()
@@ -128,8 +141,7 @@ class _Harvest:
             cohorts=cfg.cohorts,
         )
         search.reserve(whole)
-        base_trees = BaseTrees(self.stage.kept, processes.number()) if cfg.extra_iterations else None
-        for growth in search.run(sampler, own, base_trees):
+        for growth in search.run(sampler, own, self.base_trees):
             yield growth, any(growth is lost for lost in sampler.stats.retired)
 
     def _keep(self, growth: SearchGrowth, retired: bool) -> int:

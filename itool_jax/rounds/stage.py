@@ -70,8 +70,7 @@ class Stage:
 
         All processes of a run have the same one.
 
-        What is written here must be sound at every moment: use `files.write_atomic`, or appends whose cut-off last line
-        the reader drops.
+        What is written here must be sound at every moment: use `files.write_atomic`, or `itool_jax.growing`.
         """
         path = self._folder / "kept"
         files.make_folder(path)
@@ -100,21 +99,18 @@ class Stage:
     def abandon(self) -> None:
         """Removes half-written outputs after an error; kept work stays."""
         files.remove(self._folder / "out")
-        if not _is_filled(self._folder / "kept"):
+        if not files.children(self._folder / "kept"):
             self.clear()
 
     def clear(self) -> None:
         """Removes everything but final outputs."""
         files.remove(self._folder)
-        parent = self._folder.parent
-        if parent.is_dir() and not any(parent.iterdir()):
-            parent.rmdir()
+        files.remove_empty(self._folder.parent)
 
 
 def holds_kept_work(run: epath.Path) -> bool:
     """Whether an unfinished stage of the run has work to go on from."""
-    partial = run / PARTIAL
-    return partial.is_dir() and any(_is_filled(folder / "kept") for folder in partial.iterdir())
+    return any(files.children(folder / "kept") for folder in files.children(run / PARTIAL))
 
 
 Body = Callable[[Stage], Mapping[str, Any] | None]
@@ -130,10 +126,6 @@ def check_names(name: str, outputs: Mapping[str, str]) -> None:
             raise ValueError(f"stage {name}: output {path} must be a relative path inside the run directory")
         if any(path != other and path.is_relative_to(other) for other in paths) or paths.count(path) > 1:
             raise ValueError(f"stage {name}: the outputs {sorted(map(str, paths))} overlap")
-
-
-def _is_filled(folder: epath.Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def plain(value: Any) -> Any:

@@ -100,5 +100,6 @@ def train_on(
             stage.kept,
             on_step,
             on_eval,
+            session.run.metrics.flush,
         )
     return policy, counts

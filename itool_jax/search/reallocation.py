@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
-from itool_jax import files
+from itool_jax.growing import RowLog, kept_rows
 from itool_jax.parallel import processes
 from itool_jax.search.rewards import Grade
 from itool_jax.search.tree import ROOT
@@ -26,17 +26,18 @@ class BaseTrees:
     """What is known of the trees that had their own expansions, by id, in files that outlive a kill: one a process."""
 
     def __init__(self, folder: epath.Path, process: int = 0):
-        self._folder, self._file = folder, folder / f"base_trees_{process:03d}.jsonl"
+        self._folder, self._log = folder, RowLog(folder / f"base_trees_{process:03d}.jsonl")
         self._rows: dict[str, dict[str, Any]] = {}
         self._read()
 
     def _read(self) -> None:
         for file in sorted(self._folder.glob("base_trees_*.jsonl")):
-            self._rows |= files.kept_rows(file)
+            self._rows |= kept_rows(file)
 
     def gather(self) -> None:
         """Waits until all processes have grown their trees, and reads of all of them."""
         if processes.several():
+            self.flush()
             processes.together("trees that may get more expansions")
             self._read()
 
@@ -57,9 +58,16 @@ class BaseTrees:
         if id not in self._rows:
             state = _state(growth) if waits else None
             row = {"id": id, "expansions": growth.tree.expansions, "growth": state}
-            files.make_folder(self._folder)
-            files.keep_row(self._file, row)
+            self._log.keep(row)
             self._rows[id] = row
+
+    def flush(self) -> None:
+        """What was kept outlives a kill from here on."""
+        self._log.flush()
+
+    def close(self) -> None:
+        """The same, and gives the file free; more may be kept."""
+        self._log.close()
 
     def shares(self, iterations: int, most: int) -> Mapping[str, int]:
         """How many expansions each waiting tree gets: equal shares of those left, the first ids one more, up to `most`.

@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 import zstandard
 from etils import epath
 
+from itool_jax import files
+
 if TYPE_CHECKING:
     from itool_jax.data.prepared import Dialect
     from itool_jax.search.pairs import Preference
@@ -104,24 +106,26 @@ class RecordWriter:
     """Writes records to a new folder, file after file; holds none of them."""
 
     def __init__(self, folder: epath.Path, file_bytes: int = FILE_BYTES):
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         self._folder, self._file_bytes = folder, file_bytes
-        self._file: IO[Any] | None = None
-        self._number = self._size = 0
+        self._number = 0
+        self._file = self._open()  # also for no records: in an object store there are no empty folders
 
     def write(self, record: dict[str, Any]) -> None:
-        file = self._file
-        if file is None or self._size >= self._file_bytes:
-            self.close()
-            file = self._file = (self._folder / file_name(self._number)).open("wb")
-            self._number, self._size = self._number + 1, 0
+        if self._size >= self._file_bytes:
+            self._file.close()
+            self._file = self._open()
         frame = compress_line(record)
-        file.write(frame)
+        self._file.write(frame)
         self._size += len(frame)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
+
+    def _open(self) -> IO[Any]:
+        file = (self._folder / file_name(self._number)).open("wb")
+        self._number, self._size = self._number + 1, 0
+        return file
 
     def __enter__(self) -> RecordWriter:
         return self

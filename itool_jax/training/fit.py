@@ -35,6 +35,7 @@ from itool_jax.training.utilization import Gauge
 
 OnStep = Callable[[int, dict[str, float]], None]
 OnEval = Callable[[int, Policy], float | None]
+OnSave = Callable[[], None]
 
 # What states can be compared by, and which is better; HELDOUT is what `on_eval` returns, the others are metrics.
 HELDOUT = "heldout"
@@ -78,6 +79,7 @@ def fit(
     directory: epath.PathLike,
     on_step: OnStep = lambda step, metrics: None,
     on_eval: OnEval = lambda step, policy: None,
+    on_save: OnSave = lambda: None,
 ) -> Policy:
     """Trains over all of `batches` and returns the policy, the last or the best.
 
@@ -86,7 +88,8 @@ def fit(
     `on_step` receives step and metrics (loss, grad_norm, learning_rate, tokens_per_s, mfu, ...) after the next step was
     dispatched, or before an evaluation and a save. Rates are those of steps alone, without evaluations and what saves
     hold up; the first step, which is compiled, has none. `on_eval` returns a score of the policy, the higher the
-    better, or None.
+    better, or None. `on_save` comes before a state is saved, and is to make sure of what they have written: no step
+    before that state is done again.
     Raises UserError where a loss or gradient is no longer finite, with the batch of that step saved in `directory`.
     Raises Stopped, with the state saved, where a signal asked for it (see `itool_jax.stopping`).
     """
@@ -128,6 +131,7 @@ def fit(
                     with report.aside():  # a state that came of a loss no longer finite must not be gone on from
                         if saves and settled and cfg.keep_best != HELDOUT:
                             score = watch.score()
+                        on_save()
                         checkpoints.save(step, state, watch.progress(settled), score)
                 if wish:
                     checkpoints.wait()  # before signals break off what they find

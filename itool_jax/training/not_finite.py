@@ -28,7 +28,8 @@ def require_finite(step: int, metrics: Mapping[str, float], batch: Any, director
     path = save_batch(directory, step, {name: metrics[name] for name in WATCHED}, batch)
     raise UserError(
         f"the loss at step {step} is {metrics['loss']} (gradient norm {metrics['grad_norm']}): training stopped, and "
-        f"this step is not saved. Its batch is in {path}: `python -c \"import numpy; b = numpy.load('{path}'); "
+        f'this step is not saved. Its batch is in {path}: `python -c "import numpy; from etils import epath; '
+        f"b = numpy.load(epath.Path('{path}').open('rb')); "
         '[print(name, b[name].shape, b[name].min(), b[name].max()) for name in b]"` tells what it holds. Where that '
         "looks right, start in another --workdir with a lower learning rate or clip norm."
     )

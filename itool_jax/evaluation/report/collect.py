@@ -11,6 +11,7 @@ from typing import Any
 
 from etils import epath
 
+from itool_jax import files
 from itool_jax.errors import UserError
 from itool_jax.evaluation.exact_match import SetSummary
 from itool_jax.evaluation.records import read_graded, read_summaries
@@ -44,12 +45,11 @@ def collect(run_dir: str | os.PathLike[str]) -> RunResults:
 
     Raises UserError where the directory holds no run, and for a file of it that cannot be read.
     """
-    run = epath.Path(run_dir)
-    run = run if "://" in os.fspath(run) else run.expanduser().resolve()
+    run = files.absolute(run_dir)
     if not any((run / name).exists() for name in (MANIFEST, CONFIG)):
         found = "is no folder" if not run.is_dir() else f"has neither {MANIFEST} nor {CONFIG}"
         raise UserError(f"{run} {found}: expected the directory of a run. Check --workdir, or start a run there first.")
-    rounds = sorted(path.name for path in run.iterdir() if _ROUND.fullmatch(path.name) and path.is_dir())
+    rounds = sorted(path.name for path in files.children(run) if _ROUND.fullmatch(path.name) and path.is_dir())
     stages = (BASE, WARMUP, *rounds, OWN_PAIRS)
     found = {stage: _evaluation(run / stage / "eval") | _benchmarks(run / stage) for stage in stages}
     evaluated = {stage: sets for stage, sets in found.items() if sets}
@@ -77,7 +77,7 @@ def _evaluation(folder: epath.Path) -> dict[str, SetResult]:
 def _benchmarks(stage: epath.Path) -> dict[str, SetResult]:
     """Evaluations below stage/benchmarks, one folder a set; the official result files beside them are no set."""
     folder = stage / _BENCHMARKS
-    found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    found = [path for path in files.children(folder) if path.is_dir()]
     sets = [(path.name, result) for path in found for name, result in _evaluation(path).items() if name == path.name]
     return {name: replace(result, family=_family(name)) for name, result in sets}
 

@@ -1,0 +1,188 @@
+"""Files that grow while a run works, and are sound at whatever moment it is killed.
+
+An object store has no appends. There what is appended waits in memory and goes up every SECONDS, so a kill takes the
+last of it along, which is made again. The newest object is written anew with each of these uploads; rows go to numbered
+objects of PART_BYTES, so that an upload stays small however many rows there are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from etils import epath
+
+from itool_jax import files
+from itool_jax.errors import UserError
+
+SECONDS = 30
+PART_BYTES = 4 << 20
+_BYTES_A_SECOND = 256 << 10  # a large object is written anew less often
+
+
+class AppendedFile:
+    """A file that bytes are appended to; they outlive the process at once, or in an object store after `flush`.
+
+    There all of it is held in memory.
+    """
+
+    def __init__(self, path: epath.Path, full: float = math.inf):
+        """`full` is how many bytes are enough for one file; in an object store that is at most PART_BYTES, if any."""
+        self.path = path
+        self._full = full if files.is_local(path) else min(full, PART_BYTES)
+        self._file: IO[Any] | None = None
+        self._content: bytearray | None = None
+        self._waits = False
+        self._flushed = time.monotonic()
+
+    @property
+    def is_full(self) -> bool:
+        return self._size() >= self._full
+
+    @property
+    def is_due(self) -> bool:
+        """Whether some of it has waited long enough to be flushed."""
+        content = self._content or b""
+        wait = max(SECONDS, len(content) / _BYTES_A_SECOND)
+        return self._waits and time.monotonic() - self._flushed > wait
+
+    def append(self, data: bytes, *, sync: bool = False) -> int:
+        """Appends, with `sync` to the disk itself, and returns where the bytes begin."""
+        offset = self._size()
+        if self._file is not None:
+            self._file.write(data)
+            self._file.flush()
+            if sync:
+                os.fsync(self._file.fileno())
+        if self._content is not None:
+            self._content += data
+            self._waits = True
+        return offset
+
+    def flush(self) -> None:
+        if self._content is not None and self._waits:
+            files.write_atomic(self.path, bytes(self._content))
+            self._waits, self._flushed = False, time.monotonic()
+
+    def close(self) -> None:
+        """Flushes. It may be appended to again, also after something else has written to it."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+        self._file = self._content = None
+
+    def _size(self) -> int:
+        """Bytes of it, after making it ready to be appended to."""
+        if files.is_local(self.path):
+            if self._file is None:
+                self._file = self.path.open("ab")
+            return self._file.tell()
+        if self._content is None:
+            self._content = bytearray(self.path.read_bytes() if self.path.exists() else b"")
+        return len(self._content)
+
+
+class RowLog:
+    """Rows with an `id`, as lines of JSON that outlive a kill; `kept_rows` reads them.
+
+    On a mounted file system each is in the file when `keep` returns. In an object store they lie in parts below the
+    file's name.
+    """
+
+    def __init__(self, path: epath.Path, before: Callable[[], None] = lambda: None):
+        """`before` is called before rows are written: what they tell of must be there first."""
+        self._path, self._before = path, before
+        self._waiting: list[bytes] = []
+        self._file: AppendedFile | None = None
+        self._flushed = time.monotonic()
+
+    def keep(self, row: Mapping[str, Any]) -> None:
+        self._waiting.append((json.dumps(row) + "\n").encode())
+        if files.is_local(self._path) or time.monotonic() - self._flushed > SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the rows that wait."""
+        if self._waiting:
+            self._before()
+            if self._file is None or self._file.is_full:
+                self._file = self._next()
+            self._file.append(b"".join(self._waiting))
+            self._file.flush()
+            self._waiting.clear()
+        self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Writes the rows that wait; more may come afterwards."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _next(self) -> AppendedFile:
+        if files.is_local(self._path):
+            files.make_folder(self._path.parent)
+            return AppendedFile(self._path)
+        return AppendedFile(self._path / f"{len(files.children(self._path)):05d}", PART_BYTES)
+
+
+def kept_rows(path: epath.Path) -> dict[str, dict[str, Any]]:
+    """The rows that a `RowLog` has written, by id, the last one of an id; none where there is no file.
+
+    A last line that a kill cut off is dropped from the file. UserError for any other line that cannot be read.
+    """
+    rows = {}
+    for file in _parts(path):
+        whole, _, cut_off = file.read_bytes().rpartition(b"\n")
+        if cut_off:
+            files.write_atomic(file, whole + b"\n" if whole else b"")
+        for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
+            try:
+                row = json.loads(line)
+                rows[row["id"]] = row
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise UserError(
+                    f"{file}, line {number} cannot be read ({type(error).__name__}: {error}): expected a JSON object "
+                    "with an id. Only a last line can be cut off by a kill, so something else changed it: delete that "
+                    "line, and what it held is made again."
+                ) from error
+    return rows
+
+
+def _parts(path: epath.Path) -> list[epath.Path]:
+    if not files.is_local(path):
+        return files.children(path)
+    return [path] if path.exists() else []
+
+
+class LocalTwin:
+    """A local folder for what cannot write elsewhere: the folder itself, or a temporary one whose files `send` copies.
+
+    Subfolders stay where they are.
+    """
+
+    def __init__(self, folder: epath.Path):
+        self._folder, self._sent = folder, dict[str, int]()
+        self._temporary = None if files.is_local(folder) else TemporaryDirectory(prefix="itool-jax-")
+        self.path = Path(folder if self._temporary is None else self._temporary.name)
+
+    def send(self) -> None:
+        """Copies the files that have grown."""
+        if self._temporary is None:
+            return
+        for file in self.path.iterdir():
+            content = file.read_bytes()
+            if len(content) != self._sent.get(file.name):
+                files.write_atomic(self._folder / file.name, content)
+                self._sent[file.name] = len(content)
+
+    def close(self) -> None:
+        self.send()
+        if self._temporary is not None:
+            self._temporary.cleanup()
