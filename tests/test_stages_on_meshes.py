@@ -1,4 +1,4 @@
-"""Every stage on eight devices against one, on three meshes; and what the compiled training step sends between them.
+"""Every stage on eight devices against one, on four meshes; and what compiled training steps send between them.
 
 SFT's loss and gradient are in test_mesh.py, two processes in test_processes.py.
 """
@@ -16,20 +16,26 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from itool_jax.forest import batches, chain
-from itool_jax.models.config import DecoderConfig
-from itool_jax.models.policy import init_policy, run_as
+from itool_jax.models.config import DecoderConfig, LoraConfig
+from itool_jax.models.policy import add_adapters, init_policy, run_as
 from itool_jax.parallel.mesh import make_mesh, shard, shard_batch
 from itool_jax.training.dataset import SftRows, batched
 from itool_jax.training.logprobs import score_forest, score_rows
-from itool_jax.training.objectives import preference, sft
+from itool_jax.training.objectives import group_policy, imitation, preference, sft
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference
 from itool_jax.training.step import OptimizerConfig, frozen_part, init_state, make_optimizer, make_train_step
 from tests.test_mesh import CFG, assert_close, gradient_on, one_device
 from tests.test_sampler import CFG as SAMPLED
 from tests.test_sampler import explorers, grow, tokens_of
 
-MESHES = [(8, 1, 1), (4, 2, 1), (2, 2, 2)]
-on_meshes = pytest.mark.parametrize("sizes", MESHES, ids=lambda sizes: "x".join(map(str, sizes)))
+MESHES = [(8, 1, 1), (4, 2, 1), (2, 2, 2), (1, 8, 1)]
+
+
+def in_words(sizes):
+    return "x".join(map(str, sizes))
+
+
+on_meshes = pytest.mark.parametrize("sizes", MESHES, ids=in_words)
 
 
 def words(rng, low, high):
@@ -68,18 +74,57 @@ def preference_batch():
     return batched(PreferenceRows(groups, row_tokens=64), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
 
 
+def list_batch():
+    """Three samples of each prompt, best first, with rewards and with log-probs when sampled near those of now."""
+    rng = np.random.default_rng(4)
+    groups = []
+    for number in range(32):
+        sides = tuple(words(rng, 1, 5) for _ in range(3))
+        reference = tuple(tuple(rng.normal(-np.log(CFG.vocab_size), 0.3, len(side)).tolist()) for side in sides)
+        samples = TokenPreference((), sides, (0, 1, 2), reference, values=(1.0, 0.5, 0.0))
+        groups.append(PairGroup(str(number), words(rng, 3, 9), (samples,), words(rng, 2, 6)))
+    return batched(PreferenceRows(groups, row_tokens=48), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
+
+
+def adapted():
+    """A policy with adapters that change something, so that both of their sides have gradients."""
+    policy = add_adapters(init_policy(CFG, seed=0), LoraConfig(4, 8.0), seed=1)
+    rng = np.random.default_rng(6)
+    moved = lambda leaf: leaf + 0.1 * rng.normal(size=leaf.shape).astype(np.float32)
+    return policy.replace(adapters=jax.tree.map(moved, policy.adapters))
+
+
+ALL = {"anchor_weight": 0.2}
+STEPS = {
+    "simpo": (preference("simpo", beta=0.5, gamma=0.3, sft_weight=0.1, **ALL), preference_batch, None),
+    "dpo": (preference("dpo", beta=0.5, sft_weight=0.1, **ALL), preference_batch, None),
+    "adapters": (preference("simpo", beta=0.5, gamma=0.3, **ALL), preference_batch, adapted),
+    "list_mle": (preference("list_mle", beta=0.5, gamma=0.3, **ALL), list_batch, None),
+    "grpo": (group_policy(clip=0.2, kl_weight=0.1, **ALL), list_batch, None),
+    "imitation": (imitation(**ALL), list_batch, None),
+}
+SLOW = ("dpo", "list_mle", "imitation")
+
+
 @functools.cache
-def preferred(loss, sizes=None):
-    objective = preference(loss, beta=0.5, gamma=0.3, sft_weight=0.1, anchor_weight=0.2)
-    mesh = make_mesh(*sizes) if sizes else one_device()
-    return gradient_on(mesh, init_policy(CFG, seed=0), preference_batch(), objective)
+def preferred(name, sizes=None):
+    objective, make_batch, make_policy = STEPS[name]
+    policy = make_policy() if make_policy else init_policy(CFG, seed=0)
+    return gradient_on(make_mesh(*sizes) if sizes else one_device(), policy, make_batch(), objective)
 
 
-@on_meshes
-@pytest.mark.parametrize("loss", ["simpo", pytest.param("dpo", marks=pytest.mark.slow)])
-def test_a_preference_step_has_the_loss_and_gradient_of_one_device(loss, sizes):
-    (loss_alone, gradient_alone), (loss_together, gradient) = preferred(loss), preferred(loss, sizes)
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        pytest.param(name, sizes, marks=pytest.mark.slow if name in SLOW else (), id=f"{name}-{in_words(sizes)}")
+        for name in STEPS
+        for sizes in (MESHES if name in ("simpo", "dpo") else [(2, 2, 2)])
+    ],
+)
+def test_a_preference_step_has_the_loss_and_gradient_of_one_device(name, sizes):
+    (loss_alone, gradient_alone), (loss_together, gradient) = preferred(name), preferred(name, sizes)
     assert loss_together == pytest.approx(loss_alone, rel=1e-5)
+    assert all(np.any(leaf) for leaf in jax.tree.leaves(gradient_alone))
     assert_close(gradient, gradient_alone, 1e-5)
 
 
