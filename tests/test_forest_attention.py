@@ -151,8 +151,12 @@ backends = pytest.mark.parametrize(
 
 def largest_apart(found, expected) -> list[float]:
     """The largest difference of each, as a part of the largest value where that is above 1."""
-    pairs = [(np.asarray(one, np.float64), np.asarray(other, np.float64)) for one, other in zip(found, expected)]
+    pairs = zip(in_float64(found), in_float64(expected), strict=True)
     return [float(np.abs(one - other).max() / max(1.0, np.abs(other).max())) for one, other in pairs]
+
+
+def in_float64(tree) -> list[np.ndarray]:
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(tree)]
 
 
 @backends

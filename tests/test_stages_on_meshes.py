@@ -143,7 +143,7 @@ def test_rows_that_lie_over_tensor_by_their_tokens_give_the_same():
 
 
 def test_what_is_kept_for_the_backward_pass_is_then_spread_over_tensor():
-    plain, spread = (compiled_step((2, 2, 2), sequence_sharding) for sequence_sharding in (False, True))
+    plain, spread = (compiled_step((2, 2, 2), sequence_sharding=spread) for spread in (False, True))
     kept = lambda tokens: f"f32[{STEP.layers},{ROWS // 4},{tokens},{STEP.dim}]"
     assert kept(TOKENS) in plain[0] and kept(TOKENS // 2) not in plain[0]
     assert kept(TOKENS // 2) in spread[0] and kept(TOKENS) not in spread[0]
@@ -165,13 +165,17 @@ def test_a_search_samples_what_one_device_samples(sizes):
 # Every size of the step is its own, so that a shape says what an array is.
 STEP = DecoderConfig(vocab_size=416, dim=48, layers=3, heads=4, kv_heads=2, head_dim=8, ffn=160, remat="full")
 ROWS, TOKENS, PARTS = 16, 512, 2
+WIDTHS = {STEP.dim // devices for devices in (1, 2, 4, 8)}  # of the embedding, whole and over fsdp
 PARTS_LOOP = "jit(step)/while/body/"
-_SENT = re.compile(r" = (.*) (all-gather|all-to-all|collective-permute)(?:-start)?\(.*op_name=\"([^\"]*)\"")
+MOVES = ("all-gather", "all-to-all", "collective-permute", "collective-broadcast", "ragged-all-to-all")
+SUMS = ("all-reduce", "reduce-scatter")
+_CALL = re.compile(rf" = (.*?) ({'|'.join((*MOVES, *SUMS))})(?:-start)?\(")
+_SOURCE = re.compile(r"op_name=\"([^\"]*)\"")
 _SHAPE = re.compile(r"\w+\[([\d,]*)\]")
 
 
 class Sent(NamedTuple):
-    """An array as a collective gives it, and the operation that it is for."""
+    """An array as a collective gives it, and the operation that it is for; "" where the program does not say."""
 
     kind: str
     shape: tuple[int, ...]
@@ -179,54 +183,89 @@ class Sent(NamedTuple):
 
 
 def sent(text):
-    """What moves between devices whole; reductions are left out."""
+    """What moves between devices, and what is summed over them."""
     found = []
     for line in text.splitlines():
-        if (match := _SENT.search(line)) is not None:
-            shapes = (tuple(map(int, filter(None, dims.split(",")))) for dims in _SHAPE.findall(match[1]))
-            found += [Sent(match[2], shape, match[3]) for shape in shapes]
+        if (call := _CALL.search(line)) is not None:
+            shapes = (tuple(map(int, filter(None, dims.split(",")))) for dims in _SHAPE.findall(call[1]))
+            source = _SOURCE.search(line)
+            found += [Sent(call[2], shape, source[1] if source else "") for shape in shapes]
     return found
 
 
 def is_logits(one):
     """The vocabulary, whole or a device's part, for tokens: else it stands with the embedding's width alone."""
     vocabulary = any(size in (STEP.vocab_size, STEP.vocab_size // 2) for size in one.shape)
-    return vocabulary and not {STEP.dim, STEP.dim // 2} & set(one.shape)
+    return vocabulary and not WIDTHS & set(one.shape)
 
 
 def is_of_all_layers(one):
-    return STEP.layers in one.shape
+    return one.kind in MOVES and STEP.layers in one.shape
 
 
 def is_of_the_optimizer(one):
-    """It comes after the loop over the parts of a batch."""
-    return one.source.startswith("jit(step)") and not one.source.startswith(PARTS_LOOP)
+    """It moves, and not within the loop over the parts of a batch, after which comes the optimiser: what does not say
+    what it is for does not count as in the loop."""
+    return one.kind in MOVES and not one.source.startswith(PARTS_LOOP)
+
+
+def rows_of_step(kind):
+    """Rows of 512 tokens: one answer each, or two pairs and an anchor."""
+    rng = np.random.default_rng(0)
+    word = lambda count: tuple(rng.integers(0, STEP.vocab_size, count).tolist())
+    if kind == "sft":
+        return SftRows([chain(word(TOKENS // 2), word(TOKENS // 4)) for _ in range(2 * ROWS)], row_tokens=TOKENS)
+    pair = lambda: TokenPreference((), (word(64), word(64)), reference=((-6.0,) * 64,) * 2)
+    groups = [PairGroup(str(number), word(128), (pair(), pair()), word(32)) for number in range(2 * ROWS)]
+    return PreferenceRows(groups, row_tokens=TOKENS)
+
+
+KINDS = {"sft": sft, "simpo": preference("simpo", beta=0.5, gamma=0.3, anchor_weight=0.2), "adapters": sft}
 
 
 @functools.cache
-def compiled_step(sizes, sequence_sharding=False):
-    """The text of SFT's step with AdamW, and of the scorer."""
-    rng = np.random.default_rng(0)
-    word = lambda count: rng.integers(0, STEP.vocab_size, count).tolist()
-    rows = SftRows([chain(word(TOKENS // 2), word(TOKENS // 4)) for _ in range(2 * ROWS)], row_tokens=TOKENS)
+def compiled_step(sizes, kind="sft", sequence_sharding=False):
+    """The text of a step with AdamW, and of the scorer."""
+    rows = rows_of_step("sft" if kind == "adapters" else kind)
     batch = batched(rows, epochs=1, rows_per_step=ROWS * PARTS, accumulate=PARTS, seed=0)[0]
-    mesh, policy = make_mesh(*sizes), run_as(init_policy(STEP, 0), sequence_sharding=sequence_sharding)
+    mesh, policy = make_mesh(*sizes), init_policy(STEP, 0)
+    if kind == "adapters":
+        policy = add_adapters(policy, LoraConfig(5, 8.0), seed=1)
+    policy = run_as(policy, sequence_sharding=sequence_sharding)
     optimizer = make_optimizer(OptimizerConfig(1e-3, steps=10))
     state = init_state(policy, optimizer, mesh)
     laid_out = policy.replace(params=shard(policy.params, mesh))
     with jax.set_mesh(mesh):
-        step = make_train_step(sft, optimizer, state)
+        step = make_train_step(KINDS[kind], optimizer, state)
         args = state, frozen_part(laid_out), shard_batch(batch, mesh, axis=1)
+        text = step.lower(*args).compile().as_text()
+        if kind != "sft":
+            return text, ""
         scorer = score_forest.lower(laid_out, shard_batch(jax.tree.map(lambda leaf: leaf[0], batch), mesh))
-        return step.lower(*args).compile().as_text(), scorer.compile().as_text()
+        return text, scorer.compile().as_text()
 
 
-@on_meshes
-def test_no_step_gathers_logits_or_optimiser_state(sizes):
-    step, scorer = map(sent, compiled_step(sizes))
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        pytest.param(
+            kind,
+            sizes,
+            marks=() if kind == "sft" or sizes == (2, 2, 2) else pytest.mark.slow,
+            id=f"{kind}-{in_words(sizes)}",
+        )
+        for kind in KINDS
+        for sizes in MESHES
+    ],
+)
+def test_no_step_gathers_logits_or_optimiser_state(kind, sizes):
+    """Nor sums logits. On 8 x 1 x 1 nothing could be gathered, since every device has all weights and moments; that
+    nothing moves there is all that can be seen."""
+    step, scorer = map(sent, compiled_step(sizes, kind))
     assert [one for one in step + scorer if is_logits(one)] == []
     assert [one for one in step + scorer if is_of_all_layers(one)] == []
     assert [one for one in step if is_of_the_optimizer(one)] == []
+    assert any(one.kind in SUMS for one in step)  # gradients at least
     gathered = {one.shape for one in step if one.kind == "all-gather"}
     if sizes[1] > 1:  # weights, a layer at a time
         assert any(STEP.dim in shape and STEP.ffn // sizes[2] in shape for shape in gathered)
@@ -234,8 +273,9 @@ def test_no_step_gathers_logits_or_optimiser_state(sizes):
         assert gathered == set()
 
 
-def test_what_would_be_gathered_is_seen():
-    """Logits, and moments of all layers, that a program wants whole on every device."""
+def test_what_would_be_gathered_or_summed_is_seen():
+    """Logits, and moments of all layers, that a program wants whole on every device; and logits of a head whose
+    products lie over fsdp by parts."""
     mesh = make_mesh(2, 2, 2)
     whole = NamedSharding(mesh, P())
 
@@ -247,5 +287,12 @@ def test_what_would_be_gathered_is_seen():
 
     logits = over((ROWS, TOKENS, STEP.vocab_size), ("data", "fsdp"), None, "tensor")
     moments = over((STEP.layers, STEP.dim, STEP.ffn), None, "fsdp", "tensor")
-    found = sent(jax.jit(step).lower(logits, moments).compile().as_text())
-    assert any(map(is_logits, found)) and any(map(is_of_all_layers, found)) and all(map(is_of_the_optimizer, found))
+    text = jax.jit(step).lower(logits, moments).compile().as_text()
+    for program in (text, _SOURCE.sub("", text)):
+        found = sent(program)
+        assert any(map(is_logits, found)) and any(map(is_of_all_layers, found)) and all(map(is_of_the_optimizer, found))
+
+    hidden, head = over((ROWS, TOKENS, STEP.dim), None, None, "fsdp"), over((STEP.dim, STEP.vocab_size), "fsdp", None)
+    product = jax.jit(lambda hidden, head: hidden @ head, out_shardings=whole)
+    found = sent(product.lower(hidden, head).compile().as_text())
+    assert [one.kind for one in found if is_logits(one)] == ["all-reduce"]
