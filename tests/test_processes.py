@@ -100,9 +100,7 @@ ENDS = {
     "pass": True,
     "raise UserError('bad input')": True,
     "raise Stopped('SIGTERM')": True,
-    "raise KeyboardInterrupt": True,
     "raise RuntimeError('a collective failed')": False,
-    "os._exit(1)": False,  # as JAX does where another process is gone
     "os.kill(os.getpid(), signal.SIGKILL)": False,
 }
 ADVICE = "Start the same command again in every process: what is finished is kept."
