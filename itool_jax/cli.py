@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -166,10 +166,11 @@ def _run_command(command: Command, options: argparse.Namespace, overrides: list[
     if overrides and not options.config:
         raise UserError(f"{overrides[0].partition('=')[0]} changes a config: give --config=FILE too")
     config = load_config(options.config, overrides) if options.config else None
-    if command.writes:
-        _join(options)
     own = {name.lstrip("-"): getattr(options, name.lstrip("-")) for name in command.options}
-    with open_run(options.workdir, config) if command.writes else read_run(options.workdir, config) as run:
+    with (
+        _joined(options) if command.writes else nullcontext(),
+        open_run(options.workdir, config) if command.writes else read_run(options.workdir, config) as run,
+    ):
         _check_round(own.get("round"), run.config.rounds)
         for stage in options.redo if command.writes else ():
             _check_complete(stage, run.stages)
@@ -178,17 +179,19 @@ def _run_command(command: Command, options: argparse.Namespace, overrides: list[
     return 0
 
 
-def _join(options: argparse.Namespace) -> None:
-    """Becomes one of several processes, where the command line says so."""
+def _joined(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Becomes one of several processes, where the command line says so; their work is to be done in the context."""
     named = (options.coordinator, options.processes, options.process)
     if any(value is not None for value in named) and None in named:
         raise UserError("--coordinator, --processes and --process go together: give all three, or --distributed.")
     if options.distributed and options.coordinator:
         raise UserError("--distributed finds out what --coordinator, --processes and --process say: leave them out.")
     if options.distributed or options.coordinator:
-        from itool_jax.parallel.processes import join
+        from itool_jax.parallel.processes import join, last_words
 
         join(*named)
+        return last_words()
+    return nullcontext()
 
 
 def _check_round(index: int | None, rounds: int) -> None:

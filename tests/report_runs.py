@@ -86,6 +86,7 @@ def metrics(stages: tuple[str, ...], chance: random.Random) -> list[dict]:
                 "margin": 0.01 * step,
             }
             row |= {"chosen_logprob": -0.7 - 0.001 * step, "rejected_logprob": -1.1 - 0.01 * step}
+            row |= {"anchor_logprob": -0.6 + 0.001 * step, "kl": 1e-4 * step, "out_of_clip": 0.001 * step}
             row |= {"chosen_drift": 0.001 * step, "rejected_drift": -0.01 * step, "grad_norm": 3.0 / step}
             row |= {"tokens_per_s": 41_000.0, "mfu": 0.41 + 0.0001 * step, "memory_gib": 60.0, "peak_memory_gib": 71.5}
             rows.append({"stage": f"{stage}/prefer", "step": step, "time": 0.0, **row})

@@ -6,15 +6,21 @@ import importlib.util
 import re
 from pathlib import Path
 
+import jax
 import pytest
 
 from itool_jax.config import round_config
 from itool_jax.config_large import ADAPTERS, MACHINES, MODES, ROWS_A_STEP, is_full, machine_of
 from itool_jax.config_loading import config_to_json, differences, load_config
 from itool_jax.errors import UserError
+from itool_jax.plan import plan as plans
+from itool_jax.plan.abstract import abstract_policy
+from itool_jax.plan.compiler import OutOfMemory
 from itool_jax.plan.layout import require_layout
 from itool_jax.plan.plan import make_plan
-from itool_jax.plan.target import CHIPS, GIB, devices_target, topology_devices
+from itool_jax.plan.programs import lengths, stage_programs
+from itool_jax.plan.target import CHIPS, GIB, devices_target, topology_devices, topology_target
+from tests.jaxprs import equations
 
 MODELS = ("llama3_1_8b", "qwen2_5_7b", "qwen3_8b")
 SHIPPED = [*((model, mode) for model in MODELS for mode in MODES), *(("paper", mode) for mode in ADAPTERS)]
@@ -88,7 +94,54 @@ def test_memory_is_that_of_the_chips():
             assert machine.hbm == CHIPS[kinds[name.partition("-")[0]]].hbm
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="the TPU compiler is not installed: extra 'tpu'")
+ON_TPUS = [(model, mode) for model, mode in SHIPPED if machine_of(mode).topology]
+QUICKEST = ("llama3_1_8b", "v5e-16")
+# Of the loop over layers: once forward; in the backward pass, forward again where it is rematerialised, and two sums.
+KERNELS = {"none": 3, "dots": 4, "full": 4}
+
+
+@pytest.mark.parametrize(
+    ("model", "mode"), [one if one == QUICKEST else pytest.param(*one, marks=pytest.mark.slow) for one in ON_TPUS]
+)
+def test_on_a_tpu_training_reads_rows_by_its_kernel(model, mode, monkeypatch):
+    """As a run chooses it, which the config leaves open: by nothing but JAX's word on where it is."""
+    config, machine = config_of(model, mode), machine_of(mode)
+    mesh = devices_target(config.mesh, machine.devices, machine.hbm).mesh
+
+    def kernels(backend):
+        monkeypatch.setattr(jax, "default_backend", lambda: backend)
+        made = stage_programs(config, abstract_policy(config), mesh, lengths(config), ("sft", "prefer"))
+        traced = {stage: equations(program.trace().jaxpr) for stage, (program,) in made.items()}
+        return {stage: [one.primitive.name for one in of].count("pallas_call") for stage, of in traced.items()}
+
+    assert kernels("tpu") == dict.fromkeys(("sft", "prefer"), KERNELS[config.model.remat])
+    if (model, mode) == QUICKEST:
+        assert set(kernels("gpu").values()) == {0}
+
+
+needs_compiler = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="the TPU compiler is not installed: extra 'tpu'"
+)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["v5e-16", "v5e-16-full", "v5p-64"])
+def test_the_tpu_compiler_is_given_the_kernel(mode, monkeypatch):
+    """By the plan, which is what the table of docs/scaling.md is made of."""
+    given = []
+
+    def count(traced, target):
+        given.append(traced.lower().as_text().count("@tpu_custom_call"))
+        return OutOfMemory(None, "not compiled")
+
+    monkeypatch.setattr(plans, "compile_program", count)
+    config = config_of("llama3_1_8b", mode)
+    make_plan(config, topology_target(config.mesh, machine_of(mode).topology, None), only=("sft", "score", "prefer"))
+    assert given == [KERNELS[config.model.remat], 1, KERNELS[config.model.remat]]
+
+
+@needs_compiler
 @pytest.mark.parametrize("machine", [machine for machine in MACHINES.values() if machine.topology])
 def test_a_topology_has_so_many_devices(machine):
     devices = topology_devices(machine.topology)

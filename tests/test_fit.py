@@ -272,7 +272,8 @@ def test_it_says_how_long_a_state_takes_to_be_written(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2, 2)])
-def test_the_step_compiles_once(sizes):
+def test_the_step_compiles_once_and_takes_the_memory_of_its_state(sizes):
+    """All of the old state is given up, and nothing of the policy that it was made of."""
     policy = init_policy(CFG, seed=0)
     batch = batched(sft_rows(), epochs=1, rows_per_step=16, accumulate=2, seed=0)[0]
     mesh = make_mesh(*sizes) if sizes != (1, 1, 1) else one_device()
@@ -281,9 +282,15 @@ def test_the_step_compiles_once(sizes):
     step = make_train_step(sft, optimizer, state)
     frozen, batch = frozen_part(policy.replace(params=shard(policy.params, mesh))), shard_batch(batch, mesh, axis=1)
     with jax.set_mesh(mesh):
+        in_place = step.lower(state, frozen, batch).compile().memory_analysis().alias_size_in_bytes
         for _ in range(3):
+            before = state
             state, _ = step(state, frozen, batch)
+            assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before))
     assert step._cache_size() == 1 and int(state.step) == 3
+    on_a_device = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state))
+    assert in_place == on_a_device
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((policy.params, frozen, batch)))
 
 
 def test_every_step_reports_its_rate_and_what_it_read(tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from itool_jax.evaluation.report.collect import _DRAWN
 from itool_jax.models.policy import init_policy
 from itool_jax.training import losses
-from itool_jax.training.objectives import group_policy, imitation
+from itool_jax.training.objectives import group_policy, imitation, preference
 from itool_jax.training.preference_data import PairGroup, PreferenceRows, TokenPreference, with_reference
 from tests.test_forest import CFG, assert_same_direction, completion_logprobs, random_paths
 
@@ -149,22 +152,25 @@ def test_grpo_on_a_forest_is_grpo_on_separate_sequences(policy, sampler):
         return result.total / result.weight, {name: mean.total / mean.weight for name, mean in result.metrics.items()}
 
     def plainly(params):
-        at, total, kls = policy.with_trainable(params), 0.0, []
+        at, total, kls, outside = policy.with_trainable(params), 0.0, [], []
         each = iter(zip(tokens_of(at, all_sides()), tokens_of(sampler, all_sides()), strict=True))
         for group in groups():
             advantage = plain_advantages(np.array(group.pairs[0].values))
             for a, (now, before) in zip(advantage, each, strict=False):
                 ratio, kl = jnp.exp(now - before), jnp.exp(before - now) - (before - now) - 1
                 kls.append(kl)
+                outside.append(jnp.abs(ratio - 1) > 0.2)
                 gain = jnp.minimum(ratio * a, jnp.clip(ratio, 0.8, 1.2) * a) - 0.3 * kl
                 total -= jnp.mean(gain) / len(advantage)
-        total -= 0.5 * sum(map(jnp.sum, tokens_of(at, all_anchors())))
-        return total / (3 + 0.5 * 3), jnp.mean(jnp.concatenate(kls))
+        of_anchors = jnp.concatenate(tokens_of(at, all_anchors()))
+        means = {"kl": jnp.concatenate(kls), "out_of_clip": jnp.concatenate(outside), "anchor_logprob": of_anchors}
+        return (total - 0.5 * jnp.sum(of_anchors)) / (3 + 0.5 * 3), jax.tree.map(jnp.mean, means)
 
     (value, metrics), gradient = jax.jit(jax.value_and_grad(on_forest, has_aux=True))(policy.params)
-    (expected, kl), expected_gradient = jax.jit(jax.value_and_grad(plainly, has_aux=True))(policy.params)
+    (expected, means), expected_gradient = jax.jit(jax.value_and_grad(plainly, has_aux=True))(policy.params)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
-    assert float(metrics["kl"]) == pytest.approx(float(kl), rel=1e-4)
+    for name, mean in means.items():
+        assert float(metrics[name]) == pytest.approx(float(mean), rel=1e-4), name
     assert 0.1 < float(metrics["out_of_clip"]) < 0.9
     assert_same_direction(gradient, expected_gradient)
 
@@ -175,6 +181,35 @@ def test_at_the_sampler_itself_nothing_is_clipped_and_there_is_no_kl(policy):
     assert float(result.metrics["out_of_clip"].total) == 0 and abs(float(result.metrics["kl"].total)) < 1e-6
     assert abs(float(result.total)) < 1e-5  # advantages sum to 0, all ratios are 1
     assert float(result.weight) == 3
+
+
+def test_what_is_watched_of_groups_known_by_hand(policy):
+    """The first, third, ... token of a sample is 1.5 times as likely as when it was sampled, the others 1.1 times."""
+    ratios, made = (1.5, 1.1), []
+    for group in with_reference(policy, groups(), 96, 2):
+        (samples,) = group.pairs
+        before = tuple(
+            tuple(logprob - np.log(ratios[place % 2]) for place, logprob in enumerate(side))
+            for side in samples.reference
+        )
+        made.append(replace(group, pairs=(replace(samples, reference=before),)))
+    metrics = jax.jit(group_policy(clip=0.2, kl_weight=0.3))(policy, one_batch(made)).metrics
+    lengths = [len(side) for _, side in all_sides()]
+    odd, tokens = sum((length + 1) // 2 for length in lengths), sum(lengths)
+    for name, total in (
+        ("out_of_clip", odd),
+        ("kl", odd * (1 / 1.5 + np.log(1.5) - 1) + (tokens - odd) * (1 / 1.1 + np.log(1.1) - 1)),
+    ):
+        assert float(metrics[name].weight) == tokens
+        assert float(metrics[name].total) == pytest.approx(total, rel=1e-4), name
+    assert float(metrics["anchor_logprob"].weight) == 3 * 3
+
+
+@pytest.mark.parametrize("objective", [preference("dpo", beta=0.1), group_policy(clip=0.2), imitation()])
+def test_what_an_objective_watches_is_drawn(policy, objective):
+    """All but its loss by itself, which differs from the loss by the anchors'."""
+    metrics = jax.eval_shape(objective, policy, one_batch(with_reference(policy, groups(), 96, 2))).metrics
+    assert set(metrics) - {"pair_loss", "group_loss"} <= set(_DRAWN)
 
 
 def test_imitation_is_sft_on_every_answer(policy, sampler):
@@ -190,3 +225,5 @@ def test_imitation_is_sft_on_every_answer(policy, sampler):
     before = sums_of(sampler, sides)
     assert float(drift.weight) == len(sides)
     assert float(drift.total) == pytest.approx((sums - before).sum(), rel=1e-3)
+    assert float(result.metrics["anchor_logprob"].total) == pytest.approx(of_anchors.sum(), rel=1e-5)
+    assert float(result.metrics["anchor_logprob"].weight) == 9

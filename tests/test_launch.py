@@ -349,18 +349,35 @@ def dry_lines(fakes):
 SETS = sorted((LAUNCH / "xla_flags").glob("*.txt"))
 
 
+def reasons_in(text):
+    """Each flag with the comment right above or beside it, "" where it has none; a blank line ends a comment."""
+    above, found = "", {}
+    for line in text.splitlines():
+        flag, _, beside = line.partition("#")
+        if flag.strip():
+            found[flag.strip()], above = f"{above} {beside}".strip(), ""
+        else:
+            above = f"{above} {beside}" if line else ""
+    return found
+
+
 def flags_in(file):
-    return [line for line in file.read_text().splitlines() if line.startswith("--")]
+    return [*reasons_in(file.read_text())]
 
 
 @pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)
-def test_every_flag_has_a_reason(file):
-    blocks = file.read_text().split("\n\n")
-    for lines in (block.splitlines() for block in blocks[1:]):
-        reason = "".join(line for line in lines[0].splitlines() if line.startswith("# "))
-        wide = [line for line in lines if line.startswith("--")]
-        assert reason and wide and all(line.startswith(("# ", "--xla_")) for line in lines), lines
-    assert blocks[0].startswith("# ") and len(flags_in(file)) >= 1
+def test_every_flag_has_a_reason_of_its_own(file):
+    text = file.read_text()
+    reasons = reasons_in(text)
+    assert reasons and all(flag.startswith("--xla_") for flag in reasons)
+    assert [flag for flag, reason in reasons.items() if len(reason.split()) < 4] == []
+    assert len(set(reasons.values())) == len(reasons)
+    assert text.startswith("# ") and not text.partition("\n\n")[0].count("--xla")  # what the set is for
+
+
+def test_a_flag_without_a_reason_is_found():
+    text = "# The set.\n\n--xla_a=1\n# Why b.\n--xla_b=2\n--xla_c=3  # why c\n--xla_d=4\n# Of nothing.\n\n--xla_e=5\n"
+    assert [*reasons_in(text).values()] == ["", "Why b.", "why c", "", ""]
 
 
 @pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)

@@ -95,24 +95,52 @@ def left_by(workdir: Path) -> dict:
     }
 
 
+# What ends a process, and whether it has said by itself what to do.
+ENDS = {
+    "pass": True,
+    "raise UserError('bad input')": True,
+    "raise Stopped('SIGTERM')": True,
+    "raise RuntimeError('a collective failed')": False,
+    "os.kill(os.getpid(), signal.SIGKILL)": False,
+}
+ADVICE = "Start the same command again in every process: what is finished is kept."
+
+
+def test_a_process_that_says_nothing_at_its_end_has_last_words():
+    code = (
+        "import os, signal\nfrom itool_jax.errors import UserError\nfrom itool_jax.stopping import Stopped\n"
+        "from itool_jax.parallel.processes import last_words\nwith last_words():\n    "
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code + end], stderr=subprocess.PIPE, text=True) for end in ENDS]
+    for said, own in zip(finish(running, 60), ENDS.values(), strict=True):
+        assert said.endswith(f"{ADVICE}\n") != own, said
+        assert own or "itool-jax: process 0 of 1 ended before its work was done." in said
+
+
+# The process that is killed, and the stage that both are in.
+KILLS = [(1, "warmup.medium"), (0, "warmup.hard"), (1, "round_000.search")]
+
+
 @pytest.mark.slow
-def test_two_processes_do_the_run_of_one_even_when_one_of_them_was_killed(tmp_path):
-    (said,) = finish(start(tmp_path / "one", 1), 900)
+def test_two_processes_do_the_run_of_one_even_when_they_are_killed_on_the_way(tmp_path):
+    finish(start(tmp_path / "one", 1), 900)
     one = left_by(tmp_path / "one")
 
-    killed = start(tmp_path / "two", 2)
-    while not (tmp_path / "two/.partial/warmup.medium/kept").exists():
-        time.sleep(0.2)
-        assert all(process.poll() is None for process in killed)
-    killed[1].kill()
-    before = time.monotonic()
-    said, _ = finish(killed, 90)
-    assert killed[0].returncode != 0 and time.monotonic() - before < 60
-    assert "another task died" in said or "stopped sending heartbeats" in said
+    for number, stage in KILLS:
+        running = start(tmp_path / "two", 2)
+        while not (tmp_path / "two/.partial" / stage / "kept").exists():
+            time.sleep(0.2)
+            assert all(process.poll() is None for process in running)
+        running[number].kill()
+        before = time.monotonic()
+        said = finish(running, 90)[1 - number]
+        assert running[1 - number].returncode != 0 and time.monotonic() - before < 60
+        assert said.endswith(f"{ADVICE}\n"), said
 
     running = start(tmp_path / "two", 2)
     said = finish(running, 900)
     assert [process.returncode for process in running] == [0, 0], said
+    assert not any(ADVICE in text for text in said)
     two = left_by(tmp_path / "two")
     np.testing.assert_allclose(two.pop("perplexity"), one.pop("perplexity"), rtol=1e-4)
     np.testing.assert_allclose(two.pop("weights"), one.pop("weights"), atol=1e-4)

@@ -15,7 +15,9 @@ from rich.console import Console
 from itool_jax.errors import UserError
 from itool_jax.evaluation import write_evaluation
 from itool_jax.evaluation.report import collect, show, to_json, write_html
+from itool_jax.evaluation.report.collect import _DRAWN
 from itool_jax.evaluation.report.page import html_page
+from itool_jax.evaluation.report.sections import _METRICS, _REWARDS, _TOGETHER
 from tests.report_runs import NASTY, SETS, STAGES, answers, make_run, small_tree
 
 
@@ -183,6 +185,7 @@ def test_curves_hold_the_training_and_what_was_measured_beside_it(run):
     assert [step for step, _ in curves["warmup/hard"]["heldout/hard"]] == [125, 250, 375, 500, 625]
     watched = {f"{side}_{what}" for side in ("chosen", "rejected") for what in ("logprob", "drift")}
     watched |= {"loss", "margin", "accuracy", "grad_norm", "tokens_per_s", "mfu", "memory_gib", "peak_memory_gib"}
+    watched |= {"anchor_logprob", "kl", "out_of_clip"}
     assert set(curves["round_000/prefer"]) == watched
     assert len(curves["round_000/prefer"]["loss"]) == 113
 
@@ -228,12 +231,21 @@ def test_the_page_plots_what_training_watches(run):
     for title in (
         "Norm of the gradient, before clipping",
         "Tokens a second",
-        "Log-probability against the reference's",
+        "Log-probability of a side less the reference's",
+        "KL to the policy that sampled, per token",
+        "Share of tokens outside the ratio's clip",
         "Memory of the fullest device, GiB",
     ):
         assert title in text
     panel = text[text.index("Model FLOPs of the devices' peak, %") :]
     assert "42" in panel[:60]  # a share of 0.41 to 0.4213, in per cent
+    of_tokens = text[text.index("Log-probability per token") :]
+    assert "ground truth" in of_tokens[: of_tokens.index("Log-probability of a side")]
+
+
+def test_every_metric_that_is_read_has_its_panel():
+    together = (name for metrics in _TOGETHER.values() for name in metrics)
+    assert sorted(_DRAWN) == sorted([*_METRICS, *together, *_REWARDS])
 
 
 def test_the_page_counts_what_the_data_left_out(tmp_path):

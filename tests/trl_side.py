@@ -2,7 +2,8 @@
 tools/served on its path.
 
 Reads inputs.npz, groups.npz, plan.json and two Hugging Face models from the folder; writes losses.npz and group0.npz
-and so on, what TRL's own functions make of the inputs in float64, and for each step of plan.json the weights after it.
+and so on, what TRL's own functions make of the inputs in float64, and for each step of plan.json, and one of GRPO, the
+weights after it.
 """
 
 import json
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM
-from trl import DPOConfig, DPOTrainer, GRPOTrainer
+from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 from trl_ids import IdDPOTrainer, as_ids, as_texts, with_ids, words_tokenizer
@@ -122,31 +123,98 @@ def grpo_loss(now, sampled, mask, advantages, clip, kl_weight):
     return loss.item(), now.grad.numpy()
 
 
+def loaded(folder, name):
+    return AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float64)
+
+
+def one_step(folder, rows, rate):
+    """Settings of any trainer for one step of plain gradient descent on so many rows at a time."""
+    return dict(
+        output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=rows, learning_rate=rate,
+        lr_scheduler_type="constant", optim="sgd", max_grad_norm=0.0, use_cpu=True, bf16=False, report_to=[],
+        save_strategy="no", gradient_checkpointing=False, disable_tqdm=True,
+    )  # fmt: skip
+
+
+def trained(trainer):
+    trainer.train()
+    return {name: value.detach().numpy() for name, value in trainer.model.state_dict().items()}
+
+
+def of_dpo_trainer(pairs, loss, beta, smoothing):
+    """DPOTrainer's settings for a loss, and the pairs that it takes at a time.
+
+    Its sigmoid knows no smoothing, but its aot does, which is DPO of a single pair. Its ipo averages over tokens: where
+    all sides have n of them (h/n - 1/(2 n beta))^2 is IPO over n^2.
+    """
+    if loss == "ipo":
+        (n,) = {len(pair[side]) for pair in pairs for side in ("chosen", "rejected")}
+        return dict(loss_type=["ipo"], beta=n * beta, loss_weights=[float(n**2)]), len(pairs)
+    if smoothing:
+        return dict(loss_type=["aot"], beta=beta, label_smoothing=smoothing), 1
+    return dict(loss_type=[{"dpo": "sigmoid", "ipo_averaged": "ipo"}[loss]], beta=beta), len(pairs)
+
+
 def step(folder, pairs, loss, beta, gamma, smoothing, sft_weight, rate):
     """The weights after one step of plain gradient descent on all pairs."""
-    load = lambda name: AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float64)
-    model = load("policy")
+    model = loaded(folder, "policy")
     tokenizer = words_tokenizer(model.config.vocab_size)
-    shared = dict(
-        output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=len(pairs), learning_rate=rate,
-        lr_scheduler_type="constant", optim="sgd", max_grad_norm=0.0, beta=beta, use_cpu=True, bf16=False,
-        report_to=[], save_strategy="no", gradient_checkpointing=False, disable_tqdm=True,
-    )  # fmt: skip
-    if loss in ("dpo", "ipo_averaged"):
-        kind = {"dpo": "sigmoid", "ipo_averaged": "ipo"}[loss]
+    if loss in ("dpo", "ipo", "ipo_averaged"):
+        of_loss, at_a_time = of_dpo_trainer(pairs, loss, beta, smoothing)
+        shared = one_step(folder, at_a_time, rate) | {"gradient_accumulation_steps": len(pairs) // at_a_time}
         trainer = IdDPOTrainer(
-            model, load("reference"), args=DPOConfig(loss_type=[kind], max_length=None, **shared),
+            model, loaded(folder, "reference"), args=DPOConfig(max_length=None, **of_loss, **shared),
             train_dataset=Dataset.from_list(as_ids(pairs)), processing_class=tokenizer,
         )  # fmt: skip
     else:
+        shared = one_step(folder, len(pairs), rate) | {"beta": beta}
         if loss == "simpo":
             of_loss = dict(loss_type="simpo", simpo_gamma=gamma, label_smoothing=smoothing, cpo_alpha=sft_weight)
             kind, settings = with_ids(CPOTrainer), CPOConfig(**of_loss, **shared)
         else:
             kind, settings = with_ids(ORPOTrainer), ORPOConfig(**shared)
         trainer = kind(model, settings, train_dataset=Dataset.from_list(as_texts(pairs)), processing_class=tokenizer)
-    trainer.train()
-    return {name: value.detach().numpy() for name, value in trainer.model.state_dict().items()}
+    return trained(trainer)
+
+
+def logprobs(model, prompts, answers):
+    """Of the tokens of every answer, after its prompt."""
+    logits = model(torch.cat([prompts, answers], 1)).logits[:, prompts.shape[1] - 1 : -1]
+    return torch.log_softmax(logits, -1).gather(2, answers[..., None])[..., 0]
+
+
+def grpo_step(folder, samples, clip, kl_weight, rate):
+    """The weights after one step on groups of equally many samples, drawn by the policy `reference`; all prompts have
+    one length."""
+    width, fill = max(len(side) for group in samples for side in group["sides"]), 0
+    sides = [(group["prompt"], side) for group in samples for side in group["sides"]]
+    prompts = torch.tensor([prompt for prompt, _ in sides])
+    answers = torch.tensor([side + [fill] * (width - len(side)) for _, side in sides])
+    mask = torch.tensor([[place < len(side) for place in range(width)] for _, side in sides])
+    with torch.no_grad():
+        sampled = logprobs(loaded(folder, "reference"), prompts, answers)
+    made = {
+        "prompt_ids": prompts, "prompt_mask": torch.ones_like(prompts), "completion_ids": answers,
+        "completion_mask": mask.long(), "old_per_token_logps": sampled, "ref_per_token_logps": sampled,
+        "advantages": torch.tensor([value for group in samples for value in group["advantages"]], dtype=torch.float64),
+    }  # fmt: skip
+
+    class Sampled(GRPOTrainer):
+        def _generate_and_score_completions(self, inputs):
+            return made
+
+    model = loaded(folder, "policy")
+    count = len(samples[0]["sides"])
+    settings = GRPOConfig(
+        loss_type="grpo", epsilon=clip, beta=kl_weight, num_generations=count, max_completion_length=width,
+        **one_step(folder, len(sides), rate),
+    )  # fmt: skip
+    trainer = Sampled(
+        model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=settings,
+        train_dataset=Dataset.from_list([{"prompt": str(number)} for number in range(len(samples))]),
+        processing_class=words_tokenizer(model.config.vocab_size),
+    )  # fmt: skip
+    return trained(trainer)
 
 
 def main(folder):
@@ -159,6 +227,7 @@ def main(folder):
         np.savez(folder / f"group{number}.npz", loss=loss, slope=slope)
     for name, (pairs, *settings) in plan["steps"].items():
         np.savez(folder / f"{name}.npz", **step(folder, plan["pairs"][pairs], *settings, plan["rate"]))
+    np.savez(folder / "grpo.npz", **grpo_step(folder, *plan["grpo"], plan["rate"]))
 
 
 if __name__ == "__main__":

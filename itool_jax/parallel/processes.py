@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import jax
@@ -20,6 +22,7 @@ from jax.sharding import Mesh, NamedSharding
 from itool_jax.errors import UserError
 from itool_jax.parallel.mesh import AXES, shardings
 from itool_jax.progress import be_quiet
+from itool_jax.stopping import Stopped
 
 T = TypeVar("T")
 _HEARTBEAT = 30
@@ -86,6 +89,32 @@ def join(address: str | None = None, processes: int | None = None, process: int 
         ) from error
     if not is_first():
         be_quiet()
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Says on stderr what to do, if this process ends in here without having said it by an error of ours.
+
+    Where another process is gone JAX ends this one from a thread of its own, past everything that Python could catch.
+    So a shell waits beside it for the end of a pipe, and speaks unless a line came through it before.
+    """
+    text = (
+        f"itool-jax: process {number()} of {count()} ended before its work was done. If no reason of its own stands "
+        "above, another process of the run died or was killed, and that one's log says more. Start the same command "
+        "again in every process: what is finished is kept."
+    )
+    shell = subprocess.Popen(
+        ["sh", "-c", 'read -r _ || echo "$0" >&2', text],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # signals to the processes of a terminal or of a job are not for it
+    )
+    try:
+        yield
+    except (UserError, Stopped, KeyboardInterrupt):
+        shell.communicate(b"\n")
+        raise
+    shell.communicate(b"\n")
 
 
 def count() -> int:

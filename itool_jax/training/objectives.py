@@ -75,7 +75,8 @@ def preference(
 
     loss is one of itool_jax.training.losses: list_mle of all sides, any other of the first and the last. An anchor
     counts `anchor_weight` of a preference: the loss is the weighted mean of the preferences' losses and of the anchors'
-    -log pi(y* | x), summed over the tokens of y*.
+    -log pi(y* | x), summed over the tokens of y*. Of the metrics, log-probs are per token, and drifts are log pi less
+    log ref of the first and the last side, summed over its tokens.
     """
 
     def objective(policy: Policy, batch: PreferenceBatch) -> Objective:

@@ -33,6 +33,7 @@ _ROUND = re.compile(r"round_\d{3,}")
 _SETS_FIRST = ("easy", "medium", "hard", "unseen_tools")
 _DRAWN = (
     *("loss", "accuracy", "margin", "chosen_logprob", "rejected_logprob", "chosen_drift", "rejected_drift"),
+    *("anchor_logprob", "kl", "out_of_clip"),
     *("grad_norm", "learning_rate", "tokens_per_s", "mfu", "memory_gib", "peak_memory_gib"),
     *("score", "self_evaluation"),
 )

@@ -16,6 +16,8 @@ _METRICS = {
     "loss": "loss",
     "margin": "margin of chosen over rejected",
     "accuracy": "share of pairs ranked right",
+    "kl": "KL to the policy that sampled, per token",
+    "out_of_clip": "share of tokens outside the ratio's clip",
     "grad_norm": "norm of the gradient, before clipping",
     "learning_rate": "learning rate",
     "tokens_per_s": "tokens a second",
@@ -24,8 +26,12 @@ _METRICS = {
 _WIDE = ("loss", "grad_norm")  # may span powers of ten
 # Metrics that share a panel, by its title.
 _TOGETHER = {
-    "log-probability per token": {"chosen_logprob": "chosen", "rejected_logprob": "rejected"},
-    "log-probability against the reference's": {"chosen_drift": "chosen", "rejected_drift": "rejected"},
+    "log-probability per token": {
+        "chosen_logprob": "chosen",
+        "rejected_logprob": "rejected",
+        "anchor_logprob": "ground truth",
+    },
+    "log-probability of a side less the reference's": {"chosen_drift": "chosen", "rejected_drift": "rejected"},
     "memory of the fullest device, GiB": {"memory_gib": "in use", "peak_memory_gib": "at most so far"},
 }
 _REWARDS = {"score": "O, the credit for slots", "self_evaluation": "C, self-evaluation"}
