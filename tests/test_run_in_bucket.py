@@ -24,6 +24,8 @@ TINY = {
     "data.toolworld.train.medium": 8,
     "data.toolworld.train.hard": 8,
     "data.toolworld.heldout": 2,
+    "warmup.epochs.easy": 5,
+    "round.prefer.epochs": 3,
     "round.search.extra_iterations": 1,
     "round.select.limit": 4,
 }
