@@ -43,7 +43,7 @@ def is_local(path: epath.Path) -> bool:
     return "://" not in os.fspath(path)
 
 
-def absolute(path: str | os.PathLike[str]) -> epath.Path:
+def absolute(path: epath.PathLike) -> epath.Path:
     """The path from the root of its file system."""
     path = epath.Path(path)
     return path.expanduser().resolve() if is_local(path) else path

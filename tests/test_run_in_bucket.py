@@ -24,6 +24,11 @@ TINY = {
     "data.toolworld.train.medium": 8,
     "data.toolworld.train.hard": 8,
     "data.toolworld.heldout": 2,
+    "warmup.epochs.easy": 5,
+    "warmup.epochs.medium": 0,
+    "warmup.epochs.hard": 0,
+    "round.prefer.epochs": 3,
+    "evaluate.sets": "hard",
     "round.search.extra_iterations": 1,
     "round.select.limit": 4,
 }
@@ -75,7 +80,9 @@ def test_a_run_in_a_bucket_leaves_what_a_local_run_leaves(local, bucket, storage
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_a_bucket_goes_on_to_the_same_end(local, bucket, storage, monkeypatch):
+def test_a_run_killed_in_a_bucket_goes_on_to_the_same_end(local, bucket, storage, monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", os.fspath(tmp_path))  # each process would compile the same
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     workdir = bucket / "run"
     for moment in MOMENTS:
         assert killed_at(moment, workdir, storage, monkeypatch), f"{moment.pattern} was never written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ def open_data(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked where its name ends in .gz; raises UserError where they cannot be read."""
     try:
         with epath.Path(path).open("rb") as file:
-            stream = cast(BinaryIO, file)
+            buffered = isinstance(file, io.BufferedIOBase)  # gcsfs' files are not: they read no lines of bounded size
+            stream = cast(BinaryIO, file if buffered else io.BufferedReader(cast(io.RawIOBase, file)))
             if os.fspath(path).endswith(".gz"):
                 with gzip.open(stream) as unpacked:
                     yield cast(BinaryIO, unpacked)

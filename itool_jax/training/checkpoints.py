@@ -17,6 +17,7 @@ from etils import epath
 from jax.sharding import Mesh
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
+from itool_jax import files
 from itool_jax.errors import UserError
 from itool_jax.models.config import DecoderConfig, LoraConfig, require_same_model
 from itool_jax.models.decoder import Decoder
@@ -82,7 +83,7 @@ class TrainingCheckpoints:
             best_mode=best or "max",
             async_options=ocp.options.AsyncOptions(post_finalization_callback=self._note_written),
         )
-        self._manager = _Manager(epath.Path(directory).absolute(), options=options)
+        self._manager = _Manager(files.absolute(directory), options=options)
         self._best = best
         self._begun, self._written = (0, 0.0), None
 
@@ -147,7 +148,7 @@ def save_policy(directory: epath.PathLike, policy: Policy, *, adapters_only: boo
 
     Several processes write together, each its own parts, to the first one's directory.
     """
-    path = epath.Path(processes.agreed(os.fspath(epath.Path(directory).absolute())))
+    path = epath.Path(processes.agreed(os.fspath(files.absolute(directory))))
     lora = policy.decoder.lora
     shape = {"decoder": policy.config.to_json(), "lora": dataclasses.asdict(lora) if lora else None}
     if processes.is_first():
@@ -174,7 +175,7 @@ def load_policy(
     quantize  "int8" or "nf4" for the linear layers' kernels, one of which at a time is held as it was saved
     Raises UserError where there is no checkpoint, or one of another model than `expected`.
     """
-    path = epath.Path(directory).absolute()
+    path = files.absolute(directory)
     cfg, lora = _read_shape(path)
     if expected is not None:
         require_same_model(cfg, expected, str(path))
@@ -197,7 +198,7 @@ def is_policy(directory: epath.PathLike) -> bool:
 
 def load_shape(directory: epath.PathLike) -> DecoderConfig:
     """The shapes of the policy that `save_policy` wrote; raises UserError where there is none."""
-    return _read_shape(epath.Path(directory).absolute())[0]
+    return _read_shape(files.absolute(directory))[0]
 
 
 def _read_shape(directory: epath.Path) -> tuple[DecoderConfig, LoraConfig | None]:
