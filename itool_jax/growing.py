@@ -80,9 +80,8 @@ class AppendedFile:
     def _size(self) -> int:
         """Bytes of it, after making it ready to be appended to."""
         if files.is_local(self.path):
-            if self._file is None:
-                self._file = self.path.open("ab")
-            return self._file.tell()
+            file = self._file = self._file or self.path.open("ab")
+            return file.tell()
         if self._content is None:
             self._content = bytearray(self.path.read_bytes() if self.path.exists() else b"")
         return len(self._content)
