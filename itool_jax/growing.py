@@ -43,7 +43,7 @@ class AppendedFile:
 
     @property
     def is_full(self) -> bool:
-        return self._size() >= self._full
+        return self._end() >= self._full
 
     @property
     def is_due(self) -> bool:
@@ -54,7 +54,7 @@ class AppendedFile:
 
     def append(self, data: bytes, *, sync: bool = False) -> int:
         """Appends, with `sync` to the disk itself, and returns where the bytes begin."""
-        offset = self._size()
+        offset = self._end()
         if self._file is not None:
             self._file.write(data)
             self._file.flush()
@@ -77,8 +77,8 @@ class AppendedFile:
             self._file.close()
         self._file = self._content = None
 
-    def _size(self) -> int:
-        """Bytes of it, after making it ready to be appended to."""
+    def _end(self) -> int:
+        """Where it ends, after making it ready to be appended to."""
         if files.is_local(self.path):
             file = self._file = self._file or self.path.open("ab")
             return file.tell()

@@ -51,11 +51,15 @@ def require_reachable(path: epath.Path) -> None:
 
 
 def objects(path: epath.Path) -> dict[str, Object]:
-    """The objects at and below a path by their names relative to it, "." for one of that very name."""
+    """The objects at and below a path by their names relative to it, "." for one of that very name.
+
+    Without the empty ones, with names that end in "/", by which some tools mark folders.
+    """
     system, name = _system(path)
     found: dict[str, dict[str, Any]] = system.find(name, detail=True)
+    files = {key: info for key, info in found.items() if info["type"] == "file" and not key.endswith("/")}
     return {
-        key[len(name) + 1 :] or ".": Object(int(info["size"]), str(info["generation"])) for key, info in found.items()
+        key[len(name) + 1 :] or ".": Object(int(info["size"]), str(info["generation"])) for key, info in files.items()
     }
 
 

@@ -10,7 +10,7 @@ from etils import epath
 from itool_jax import files, growing, object_store
 from itool_jax.errors import UserError
 from itool_jax.growing import AppendedFile, LocalTwin, RowLog, kept_rows
-from tests.gcs_server import Refused
+from tests.gcs_server import Object, Refused
 
 TREE = {"b.txt": b"1", "b/c": b"22", "b/d/e": b"", "z": b"4444"}
 
@@ -88,6 +88,17 @@ def test_what_others_write_is_seen_at_once(bucket, storage):
         objects = storage.buckets[bucket.name]
         objects["run/other"] = objects["run/z"]
     assert len(files.children(folder)) == 4 and (folder / "other").exists() and list(folder.glob("o*"))
+
+
+def test_objects_by_which_other_tools_mark_folders_are_none_of_the_files(bucket, storage):
+    folder = written(bucket / "run")
+    before = files.digest(folder).sha256
+    for name in ("run/", "run/b/", "run/empty/"):
+        storage.buckets[bucket.name][name] = Object(b"", storage.number(), "2026-01-01T00:00:00.000Z")
+    assert [path.name for path in files.children(folder)] == ["b", "b.txt", "empty", "z"]
+    assert files.digest(folder).sha256 == before
+    files.move(folder, bucket / "other")
+    assert files.digest(bucket / "other").sha256 == before and files.children(folder) == []
 
 
 def test_a_listing_of_many_pages_is_whole(bucket, storage, monkeypatch):
