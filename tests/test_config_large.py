@@ -114,7 +114,7 @@ def test_on_a_tpu_training_reads_rows_by_its_kernel(model, mode, monkeypatch):
         traced = {stage: equations(program.trace().jaxpr) for stage, (program,) in made.items()}
         return {stage: [one.primitive.name for one in of].count("pallas_call") for stage, of in traced.items()}
 
-    assert kernels("tpu") == dict.fromkeys(("sft", "prefer"), KERNELS[config.model.remat])
+    assert kernels("tpu") == dict.fromkeys(("sft", "prefer"), KERNELS[abstract_policy(config).config.remat])
     if (model, mode) == QUICKEST:
         assert set(kernels("gpu").values()) == {0}
 
@@ -138,7 +138,7 @@ def test_the_tpu_compiler_is_given_the_kernel(mode, monkeypatch):
     monkeypatch.setattr(plans, "compile_program", count)
     config = config_of("llama3_1_8b", mode)
     make_plan(config, topology_target(config.mesh, machine_of(mode).topology, None), only=("sft", "score", "prefer"))
-    assert given == [KERNELS[config.model.remat], 1, KERNELS[config.model.remat]]
+    assert given == [KERNELS[abstract_policy(config).config.remat], 1, KERNELS[abstract_policy(config).config.remat]]
 
 
 @needs_compiler

@@ -469,7 +469,10 @@ def test_parameters_of_a_real_model_are_counted(capsys):
         (("--devices=1", "--hbm=16", "--config.mesh.tensor=2"), "This would do: --config.mesh.tensor=1"),
         (("--devices=8", "--hbm=16"), "config.warmup.rows is 2, config.round.search.trees is 4, config.round.prefer.r"),
         (("--devices=8", "--hbm=16"), "--config.evaluate.slots=8; or --config.mesh.tensor=4; or"),
-        (("--devices=4", "--hbm=16", "--stage=search", "--config.round.search.trees=6"), "trees is 6, but rows, and"),
+        (
+            ("--devices=4", "--hbm=16", "--stage=search", "--config.round.search.trees=6"),
+            "trees is 6, but rows, the trees",
+        ),
         (("--devices=1", "--hbm=16", "--config.model.preset=tiny"), "weights in smollm2_135m are of another model"),
         (("--devices=1", "--hbm=16", "--prompt-tokens=9000"), "longer than the model's context of 8192"),
         (("--devices=1", "--hbm=16", "--stage=warmup"), "invalid choice: 'warmup'"),
