@@ -160,7 +160,10 @@ QLORA = {"lora_rank": 4, "quantize": "int8"}
 BF16 = {"param_dtype": "bfloat16", "dtype": "bfloat16", "freeze_embeddings": True}
 
 
-@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "dtype": "bfloat16"}, {"remat": "full"}, QLORA, BF16])
+SLOWER = [pytest.param(model, marks=pytest.mark.slow) for model in ({"remat": "full"}, QLORA, BF16)]
+
+
+@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "dtype": "bfloat16"}, *SLOWER])
 def test_arguments_are_those_that_the_compiler_sees(model):
     """On eight CPU devices every program takes just the bytes that the plan says, what it does not read left out."""
     config = small_config(**model)
@@ -343,6 +346,7 @@ def test_advice_is_one_for_all_stages():
     assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 8
 
 
+@pytest.mark.slow
 def test_the_method_changes_only_where_nothing_else_will_do():
     """References are scored in rows of preference training, self-evaluation in rows that no setting makes fewer."""
     config = load_config("configs/smollm2_135m.py")
@@ -368,6 +372,7 @@ def test_what_nothing_else_helps_needs_more_devices(monkeypatch):
     assert advice.fits and advice.devices in (16, 32, 64) and not advice.changes_method
 
 
+@pytest.mark.slow
 def test_where_nothing_helps_the_least_is_told():
     config = small_config(remat="none")
     advice = advised(config, 8, 1e-5, ("sft",))

@@ -306,6 +306,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_in_training_goes_on_on_other_devices(tmp_path, capsys):
     """Begun on one device, where it is stopped in the middle of a stage; ended on 2 x 2 x 2."""
     longer = {"warmup.epochs.medium": 4, "warmup.epochs.hard": 0}
