@@ -60,7 +60,7 @@ def test_the_newest_states_and_the_best_stay_and_the_best_is_the_outcome(tmp_pat
     jax.tree.map(np.testing.assert_array_equal, best.params, third["trainable"])
 
 
-@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("at_once", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_stop_at_an_evaluation_changes_neither_the_best_nor_the_end(tmp_path, at_once):
     """The signal comes while step 4 is evaluated, or in step 4 itself: its evaluation comes first when it goes on."""
     seen, waiting = {}, []
@@ -144,7 +144,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["adafactor", *(pytest.param(kind, marks=pytest.mark.slow) for kind in list(KINDS)[:2])]
+)
 def test_every_kind_of_state_goes_on_on_other_devices(tmp_path, kind):
     """Saved on one device at step 3 of 7, read on 2 x 2 x 2 as it was, and trained there to the same end."""
     make, settings = KINDS[kind]

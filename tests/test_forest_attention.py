@@ -255,9 +255,10 @@ def rows_and_policy():
     return forest, init_policy(CFG, 0)
 
 
-@pytest.mark.parametrize(
-    ("attention", "remat"), [("blockwise", "none"), ("blockwise", "dots"), ("blockwise", "full"), ("tpu", "full")]
-)
+SLOWER = [pytest.param("blockwise", remat, marks=pytest.mark.slow) for remat in ("none", "full")]
+
+
+@pytest.mark.parametrize(("attention", "remat"), [("blockwise", "dots"), ("tpu", "full"), *SLOWER])
 def test_log_probs_and_gradients_are_those_of_all_scores(rows_and_policy, interpreted, attention, remat):
     """Through the model's switch, in f32: no number is 1e-5 of its array's largest away."""
     forest, policy = rows_and_policy

@@ -365,6 +365,7 @@ def test_a_rounds_own_keys_are_those_that_are_advised():
     assert advice.keeps_results == {"round_overrides.round_000.prefer.rows": 8, "round.prefer.accumulate": 2}
 
 
+@pytest.mark.slow
 def test_what_nothing_else_helps_needs_more_devices(monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", PRESETS["smollm2_1_7b"])
     config = small_config(remat="full", dtype="bfloat16", lora_rank=16, quantize="nf4")

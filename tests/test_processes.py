@@ -44,6 +44,7 @@ def grown(processes: int, devices: int) -> list[dict[str, list]]:
     return [json.loads(text.split("TREES ")[-1]) for text in printed]
 
 
+@pytest.mark.slow
 def test_two_processes_grow_the_trees_of_one():
     (alone,) = grown(1, 4)
     two = grown(2, 2)

@@ -67,6 +67,7 @@ def local(tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_leaves_what_a_local_run_leaves(local, bucket, storage, capsys):
     workdir = bucket / "runs/one"
     assert run_cli("run", f"--workdir={workdir}", *ARGUMENTS) == 0

@@ -75,7 +75,7 @@ def uninterrupted(tmp_path_factory):
     return finished(tmp_path_factory.mktemp("whole"))
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_fit_that_is_told_to_stop_saves_and_goes_on_to_the_same_bits(uninterrupted, tmp_path, number):
     saved = stopped(tmp_path, number)
     assert 10 < saved < 14  # at once, not where the next state was due
