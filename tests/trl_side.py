@@ -185,7 +185,7 @@ def logprobs(model, prompts, answers):
 
 def grpo_step(folder, samples, clip, kl_weight, rate):
     """The weights after one step on groups of equally many samples, drawn by the policy `reference`; all prompts have
-    one length."""
+    one length. By default TRL weighs the KL of each token with its ratio, which the paper does not."""
     width, fill = max(len(side) for group in samples for side in group["sides"]), 0
     sides = [(group["prompt"], side) for group in samples for side in group["sides"]]
     prompts = torch.tensor([prompt for prompt, _ in sides])
@@ -206,8 +206,8 @@ def grpo_step(folder, samples, clip, kl_weight, rate):
     model = loaded(folder, "policy")
     count = len(samples[0]["sides"])
     settings = GRPOConfig(
-        loss_type="grpo", epsilon=clip, beta=kl_weight, num_generations=count, max_completion_length=width,
-        **one_step(folder, len(sides), rate),
+        loss_type="grpo", epsilon=clip, beta=kl_weight, use_bias_correction_kl=False, num_generations=count,
+        max_completion_length=width, **one_step(folder, len(sides), rate),
     )  # fmt: skip
     trainer = Sampled(
         model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=settings,
