@@ -48,3 +48,12 @@ def anywhere(request, tmp_path):
     from etils import epath
 
     return epath.Path(tmp_path) if request.param == "local" else request.getfixturevalue("bucket") / "folder"
+
+
+@pytest.fixture
+def small_model(monkeypatch):
+    """The preset `nano` is the model of `tests.plan_cases`."""
+    from itool_jax.models.presets import PRESETS
+    from tests.plan_cases import CFG
+
+    monkeypatch.setitem(PRESETS, "nano", CFG)

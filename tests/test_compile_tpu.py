@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import re
 
 import pytest
 
 import compile_tpu
-from compile_tpu import Case, cases, in_words, main, sent_in, table
+from compile_tpu import Case, agreement, cases, in_words, main, sent_in, table
 from itool_jax.errors import UserError
 from itool_jax.plan import plan as plans
 from itool_jax.plan.compiler import Compiled, OutOfMemory
@@ -41,7 +42,7 @@ def compiler(monkeypatch):
     def answer(traced, target):
         asked.append(traced)
         kinds = {"all-gather": Collective(3, 5 * GIB), "reduce-scatter": Collective(2, GIB)}
-        return answers.get("refuse") or Compiled(GIB, 2 * GIB, 0.5, 0.25, kinds)
+        return answers.get("refuse") or Compiled(GIB, 2 * GIB, 0.5, 0.25, 0, kinds)
 
     def target(mesh, topology, hbm):
         made = devices_target(mesh, 4, 15.75)
@@ -79,8 +80,8 @@ def test_what_does_not_fit_is_said(compiler, tmp_path, capsys):
     _, answers, _ = compiler
     answers["refuse"] = answers["SFT step"]
     assert main([*CALL, f"--out={tmp_path}", "--stage=sft"]) == 1
-    line, *_, row = capsys.readouterr().out.splitlines()
-    assert "SFT step: DOES NOT FIT, refused" in line
+    line, *_, row, _, last = capsys.readouterr().out.splitlines()
+    assert "SFT step: DOES NOT FIT, refused" in line and last == "0 of 1 programs compiled"
     assert row.startswith("| quickstart:smoke | v5e:2x2 |") and row.endswith("| no: SFT step | – | – |")
 
 
@@ -91,9 +92,16 @@ def test_lines_and_rows():
         "reduce-scatter": {"calls": 2, "bytes": GIB},
         "all-to-all": {"calls": 2, "bytes": GIB // 2},
     }
-    compiled = {"peak": 2 * GIB, "seconds": 0.5, "collectives": collectives}
-    step = {"program": "SFT step", "compiled": compiled, "estimate": {"peak": 3 * GIB}, "needs": 4 * GIB, "fits": True}
+    compiled = {"arguments": 7, "peak": 2 * GIB, "seconds": 0.5, "untimed": 0, "collectives": collectives}
+    estimate = {"arguments": {"parameters": 4, "batch": 3}, "peak": 3 * GIB}
+    step = {"program": "SFT step", "compiled": compiled, "estimate": estimate, "needs": 4 * GIB, "fits": True}
     assert in_words(step).startswith("SFT step: fits, peak 2.00 GiB (by shapes +50%), needs 4.00, 0.5 s, 3 all-gather")
+    kernels = {**step, "compiled": {**compiled, "untimed": 32}}
+    assert ", 0.5 s without 32 operations, 3 all-gather" in in_words(kernels)
+    less = {**step, "estimate": {"arguments": {"batch": 3}, "peak": GIB}}
+    refused = {**step, "compiled": {"out_of_memory": {}}}
+    off = "peaks by shapes are -50% to +50% off the compiler's, arguments agree to the byte in 1"
+    assert agreement([step, less, refused]) == f"2 of 3 programs compiled: {off}"
     assert sent_in(compiled) == "5.0, 2.0, 0.5"
     *_, row = table({Case(LLAMA, "v5e-16", "v5e:4x4"): {"sft": [step]}})
     assert row == "| llama3_1_8b:v5e-16 | v5e:4x4 | 4.00 | yes | 0.50 | 5.0, 2.0, 0.5 |"
@@ -103,7 +111,8 @@ def test_lines_and_rows():
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="the TPU compiler is not installed: extra 'tpu'")
 def test_a_tiny_model_is_compiled_for_a_tpu(tmp_path, capsys):
     assert main([*CALL, f"--out={tmp_path}"]) == 0
-    row = capsys.readouterr().out.splitlines()[-1]
+    *_, row, _, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"(\d+) of \1 programs compiled: .*, arguments agree to the byte in \1", last)
     assert "| yes |" in row and "–" not in row
     kept = json.loads((tmp_path / "quickstart.smoke.v5e_2x2.sft.json").read_text())
     (step,) = kept["stages"]["sft"]

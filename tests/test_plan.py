@@ -1,82 +1,44 @@
-"""Plans: what is counted against counting by hand and against JAX's own word, what fits, and what is advised."""
+"""What plans count, against counting by hand and against JAX's own word."""
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import io
-import json
 from contextlib import nullcontext
 from dataclasses import replace
 
 import jax
 import pytest
-from rich.console import Console
 
-from itool_jax.cli import main
-from itool_jax.config import default_config
-from itool_jax.config_loading import flatten, load_config
-from itool_jax.errors import UserError
 from itool_jax.models.config import LoraConfig
 from itool_jax.models.forest_attention import attend_forest, causal
 from itool_jax.models.policy import add_adapters, init_policy
 from itool_jax.models.presets import PRESETS
-from itool_jax.parallel.mesh import AXES, make_mesh, shard
-from itool_jax.plan import plan as plans
+from itool_jax.parallel.mesh import make_mesh, shard
 from itool_jax.plan.abstract import abstract_policy, per_device
-from itool_jax.plan.advice import Advice, advise
-from itool_jax.plan.compiler import Compiled, OutOfMemory
-from itool_jax.plan.hlo import Collective, ProgramText
-from itool_jax.plan.layout import require_layout
 from itool_jax.plan.memory import estimate, live
-from itool_jax.plan.plan import Plan, make_plan
+from itool_jax.plan.plan import make_plan
 from itool_jax.plan.programs import lengths, stage_programs, stages_of
-from itool_jax.plan.show import show
-from itool_jax.plan.target import GIB, devices_target, tiled_bytes, topology_target
+from itool_jax.plan.target import devices_target
 from itool_jax.sampling.sampler import SamplerConfig, TreeSampler
 from itool_jax.training.flops import Flops, matmul_flops
 from itool_jax.training.logprobs import CHUNK
 from itool_jax.training.step import OptimizerConfig, init_state, make_optimizer
+from tests.plan_cases import (
+    BF16,
+    CFG,
+    HEAD,
+    LINEAR,
+    QLORA,
+    SQUARE,
+    STEP,
+    TOKENS,
+    A,
+    B,
+    S,
+    programs_of,
+    small_config,
+)
 
-B, S, A = 8, 64, 2  # rows of a batch, tokens of a row, batches of a step
-CFG = replace(PRESETS["nano"], layers=3)
-TOKENS, HEAD = B * S, CFG.dim * CFG.vocab_size
-LINEAR = CFG.layers * CFG.dim * (CFG.head_dim * (2 * CFG.heads + 2 * CFG.kv_heads) + 3 * CFG.ffn)
-SQUARE = 2 * 2 * CFG.layers * B * S * S * CFG.heads * CFG.head_dim  # scores and mixtures of one forward
-STEP = SQUARE * 7 // 2  # with a backward pass: scores again, and the gradients by weights, values, queries and keys
-
-
-@pytest.fixture(autouse=True)
-def small_model(monkeypatch):
-    monkeypatch.setitem(PRESETS, "nano", CFG)
-
-
-def small_config(**model):
-    config = default_config()
-    config.model.update(preset="nano", checkpoint="somewhere", **{"remat": "none", **model})
-    config.mesh.update(data=2, fsdp=2, tensor=2)
-    config.warmup.update(rows=B, row_tokens=S, accumulate=A)
-    config.round.search.update(answer_tokens=16, arena_tokens=32, trees=8)
-    config.round.prefer.update(rows=B, row_tokens=S)
-    return config
-
-
-def changed(config, settings):
-    """The config with these keys set, to values or to flags' texts."""
-    config = config.copy_and_resolve_references()
-    for key, value in settings.items():
-        group, _, leaf = key.removeprefix("--config.").rpartition(".")
-        with config.unlocked():
-            functools.reduce(lambda part, name: part[name], group.split("."), config)[leaf] = (
-                int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else value
-            )
-    return config
-
-
-def programs_of(config, only=()):
-    target = devices_target(config.mesh, 8, 16.0)
-    made = stage_programs(config, abstract_policy(config), target.mesh, lengths(config), only)
-    return target, {program.name: program for of in made.values() for program in of}
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 def flops_of(config, stage, name) -> Flops:
@@ -156,10 +118,6 @@ def test_flops_are_those_that_xla_counts():
     assert counted < traced.lower().compile().cost_analysis()["flops"] < 1.1 * counted
 
 
-QLORA = {"lora_rank": 4, "quantize": "int8"}
-BF16 = {"param_dtype": "bfloat16", "dtype": "bfloat16", "freeze_embeddings": True}
-
-
 SLOWER = [pytest.param(model, marks=pytest.mark.slow) for model in ({"remat": "full"}, QLORA, BF16)]
 
 
@@ -236,172 +194,6 @@ def test_the_estimate_knows_how_rows_are_read():
     assert attention("dense", "tpu") == attention("dense")
 
 
-@pytest.mark.parametrize(
-    ("shape", "bits", "tiled"),
-    [  # layouts that the TPU compiler chose for arguments
-        ((32, 3584, 16), 32, 32 * 3584 * 16 * 4),  # {1,2,0:T(8,128)}
-        ((32, 16, 2, 128), 32, 32 * 16 * 2 * 128 * 4),  # {3,2,1,0:T(2,128)}
-        ((1024, 32064), 16, 1024 * 32064 * 2),  # {0,1:T(8,128)(2,1)}
-        ((), 32, 512),
-        ((8, 3), 32, 4 * 128 * 4),  # {0,1:T(4,128)}
-        ((8, 3, 4), 32, 3 * 4 * 128 * 4),  # {0,2,1:T(4,128)}
-        ((8, 3, 512), 8, 3 * 8 * 512),  # {2,0,1:T(8,128)(4,1)}
-        ((4, 1, 2), 32, 2 * 128 * 4),
-        ((1,), 32, 512),
-        ((2, 3), 8, 4 * 128),  # {1,0:T(4,128)(4,1)}
-        ((48,), 16, 512),  # {0:T(256)(128)(2,1)}
-        ((3, 24, 1, 12), 16, 3 * 16 * 128 * 2),  # {1,3,2,0:T(8,128)(2,1)}
-        ((4096,), 16, 8192),
-    ],
-)
-def test_tiles_are_those_of_the_tpu_compiler(shape, bits, tiled):
-    assert tiled_bytes(shape, bits) == tiled
-
-
-PROGRAM = """HloModule jit_step, is_scheduled=true
-
-%body.1 (p: (s32[], f32[8])) -> (s32[], f32[8]) {
-  %ar = f32[8,128]{1,0:T(8,128)} all-reduce(%x), channel_id=1, replica_groups={{0,1}}
-  ROOT %f = f32[8] fusion(%x), kind=kLoop, calls=%fused.1, backend_config={"estimated_cycles":"100"}
-}
-
-%fused.1 (x: f32[8]) -> f32[8] {
-  %ag = (bf16[4,128]{1,0}, bf16[8,128]{1,0}, u32[]) all-gather-start(%x), channel_id=2, dimensions={0}
-}
-
-%copy.of.fused.1 (x: f32[8]) -> f32[8] {
-  %ag.2 = (bf16[4,128]{1,0}, bf16[8,128]{1,0}, u32[]) all-gather-start(%x), channel_id=2, dimensions={0}
-}
-
-%condition.1 (p: (s32[], f32[8])) -> pred[] {
-  %turns = s32[]{:T(128)} constant(32)
-  %i = s32[]{:T(128)} get-tuple-element(%p), index=0
-  ROOT %lt = pred[]{:T(512)} compare(%i, %turns), direction=LT, metadata={op_name="lt"}
-}
-
-ENTRY %main.1 (x: f32[8]) -> f32[8] {
-  %w = (s32[], f32[8]) while(%t), condition=%condition.1, body=%body.1
-  ROOT %c = f32[8] copy(%x), backend_config={"estimated_cycles":"7"}
-}
-"""
-
-
-def test_a_loop_of_a_compiled_program_counts_as_often_as_it_runs():
-    text = ProgramText(PROGRAM)
-    assert text.cycles == 32 * 100 + 7
-    assert text.loop_cycles == 32 * 100
-    assert text.collectives == {
-        "all-gather": Collective(32, 32 * 8 * 128 * 2),
-        "all-reduce": Collective(32, 32 * 8 * 128 * 4),
-    }
-
-
-def test_a_program_that_the_compiler_refuses_does_not_fit(monkeypatch):
-    refusal = OutOfMemory(17 * GIB, "Ran out of memory in memory space hbm. Used 17.00G of 15.75G hbm.")
-    config = small_config()
-    target = replace(devices_target(config.mesh, 8, 16.0), mesh=make_mesh(2, 2, 2))
-    monkeypatch.setattr(plans, "compile_program", lambda traced, target: refusal)
-    made = make_plan(config, target, only=("score",))
-    assert not made.fits and made.stages["score"][0].compiled is refusal
-
-
-def planned(config, devices=8, hbm=16.0, only=()):
-    return make_plan(config, devices_target(config.mesh, devices, hbm), only=only)
-
-
-def needs_of(plan):
-    return {
-        name: max(program.estimate.peak + sum(program.estimate.beside.values()) for program in of)
-        for name, of in plan.stages.items()
-    }
-
-
-def advised(config, devices=8, hbm=16.0, only=()):
-    """Advice, checked: the config with it needs what it says, in every stage, and it sets nothing anew."""
-    plan = planned(config, devices, hbm, only)
-    advice = advise(config, plan)
-    other = changed(config, advice.settings)
-    again = planned(other, advice.devices, hbm, only)
-    assert needs_of(again) == advice.needs and again.fits == advice.fits
-    own = flatten(config)
-    assert not [key for key, value in advice.settings.items() if own[key] == value]
-    return advice
-
-
-def test_advice_is_gentle():
-    """Fewer rows at a time change nothing of the training."""
-    config = small_config(remat="full")
-    needs = needs_of(planned(config, only=("sft",)))["sft"]
-    advice = advised(config, 8, (needs - 1) / GIB, ("sft",))
-    assert advice.fits and not advice.changes_method and advice.devices == 8
-    assert advice.keeps_results == {"warmup.rows": 4, "warmup.accumulate": 4}
-
-
-def test_advice_is_one_for_all_stages():
-    """A mesh that helps the search must not break the training."""
-    config = load_config("configs/llama3_1_8b.py")
-    advice = advised(config, 16, 4.0)
-    assert advice.fits and not advice.changes_method and advice.devices == 16
-    assert set(advice.needs) == {"sft", "score", "search", "prefer"}
-    assert advice.settings["mesh.tensor"] == 8 and advice.settings["round.search.trees"] == 8
-
-
-@pytest.mark.slow
-def test_the_method_changes_only_where_nothing_else_will_do():
-    """References are scored in rows of preference training, self-evaluation in rows that no setting makes fewer."""
-    config = load_config("configs/smollm2_135m.py")
-    advice = advised(config, 1, 0.95)
-    assert advice.fits and advice.devices == 1
-    assert advice.changes_method == {"round.search.self_eval_weight": 0.0, "model.dtype": "bfloat16"}
-    assert advice.keeps_results["round.prefer.rows"] == 2 and advice.keeps_results["round.search.trees"] == 2
-
-
-def test_a_rounds_own_keys_are_those_that_are_advised():
-    config = small_config(remat="full")
-    with config.unlocked():
-        config.round_overrides.round_000 = {"prefer": {"rows": 16}}
-    needs = needs_of(planned(config, only=("prefer",)))["prefer"]
-    advice = advised(config, 8, (needs - 1) / GIB, ("prefer",))
-    assert advice.keeps_results == {"round_overrides.round_000.prefer.rows": 8, "round.prefer.accumulate": 2}
-
-
-@pytest.mark.slow
-def test_what_nothing_else_helps_needs_more_devices(monkeypatch):
-    monkeypatch.setitem(PRESETS, "nano", PRESETS["smollm2_1_7b"])
-    config = small_config(remat="full", dtype="bfloat16", lora_rank=16, quantize="nf4")
-    advice = advised(config, 8, 0.11, ("sft",))
-    assert advice.fits and advice.devices in (16, 32, 64) and not advice.changes_method
-
-
-@pytest.mark.slow
-def test_where_nothing_helps_the_least_is_told():
-    config = small_config(remat="none")
-    advice = advised(config, 8, 1e-5, ("sft",))
-    assert not advice.fits and advice.devices == 8
-    assert advice.needs["sft"] < needs_of(planned(config, only=("sft",)))["sft"] / 4
-    assert advice.settings["warmup.rows"] < B and advice.changes_method["model.dtype"] == "bfloat16"
-
-
-def test_more_devices_than_rows_are_no_advice(monkeypatch):
-    """One row a step lies over one device, and three heads over no two."""
-    monkeypatch.setitem(PRESETS, "nano", replace(CFG, heads=3, kv_heads=3))
-    config = small_config()
-    config.mesh.update(data=1, fsdp=1, tensor=1)
-    config.warmup.update(rows=1, accumulate=1)
-    assert advised(config, 1, 1e-5, ("sft",)).devices == 1
-
-
-def test_the_compilers_word_goes_before_the_estimate(monkeypatch):
-    """What it refuses although the shapes would fit needs settings that need less by the shapes too."""
-    config = small_config()
-    target = replace(devices_target(config.mesh, 8, 16.0), mesh=make_mesh(2, 2, 2))
-    refusal = OutOfMemory(32 * GIB, "Ran out of memory")
-    monkeypatch.setattr(plans, "compile_program", lambda traced, target: refusal)
-    plan = make_plan(config, target, only=("sft",))
-    advice = advise(config, plan)
-    assert advice.settings and advice.fits and advice.needs["sft"] <= needs_of(plan)["sft"] / 2
-
-
 def test_what_else_a_stage_holds_counts():
     _, made = programs_of(small_config())
     policy = made["scored batch"].policy
@@ -411,149 +203,3 @@ def test_what_else_a_stage_holds_counts():
     copies = per_device(sampler.beside["model as trained"])
     assert 0 < copies < trained  # norms lie alike in both layouts and are not copied
     assert per_device(sampler.policy.params) > trained
-
-
-def arguments(*more, config="configs/smollm2_135m.py:smoke"):
-    return ["plan", f"--config={config}", *more]
-
-
-def test_the_command_says_what_does_not_fit(capsys):
-    assert main(arguments("--devices=1", "--hbm=16", "--config.mesh.fsdp=1")) == 0
-    out = capsys.readouterr().out
-    assert "everything fits" in out and "saved activations" in out and "992 tokens" in out
-    assert main(arguments("--devices=1", "--hbm=0.5", "--stage=sft", "--json")) == 1
-    found = json.loads(capsys.readouterr().out)
-    (step,) = found["stages"]["sft"]
-    assert not step["fits"] and step["needs"] > found["hbm"] and step["compiled"] is None
-    assert step["flops"]["total"] == step["flops"]["linear"] + step["flops"]["attention"]
-    advice = found["advice"]
-    assert set(advice) == {"keeps_results", "changes_method", "devices", "needs", "fits"}
-    assert advice["fits"] == (advice["needs"]["sft"] <= found["hbm"]) and set(advice["needs"]) == {"sft"}
-
-
-def test_advice_in_words():
-    target = devices_target(small_config().mesh, 8, 16.0)
-    plan = Plan(target, {}, ["search"], [])
-
-    def words(plan, keeps, changes, devices, fits):
-        out = io.StringIO()
-        show(plan, Advice(keeps, changes, devices, {"sft": GIB}, fits), Console(file=out, width=200))
-        return out.getvalue()
-
-    rows, lora = {"warmup.rows": 4, "warmup.accumulate": 2}, {"model.lora_rank": 16}
-    text = words(plan, rows, {}, 8, True)
-    assert "  keeps the results: --config.warmup.rows=4 --config.warmup.accumulate=2\n" in text
-    assert "changes the method:" not in text and "sft 1.00" in text
-    assert "tried on the stages above alone" in text and "those of search too" in text
-    text = words(replace(plan, left_out=[]), rows, lora, 8, True)
-    assert "are not enough" in text and "  changes the method: --config.model.lora_rank=16\n" in text
-    assert "stages above alone" not in text
-    assert "fits on 8 devices. On 32 devices this fits:\n  the config as it is" in words(plan, {}, {}, 32, True)
-    assert "8 devices or up to 16 times as many. On 8 devices this needs least" in words(plan, rows, lora, 8, False)
-
-
-def test_parameters_of_a_real_model_are_counted(capsys):
-    config = "configs/qwen2_5_7b.py:full"
-    assert (
-        main(arguments("--devices=1", "--hbm=800", "--stage=score", "--json", "--config.mesh.tensor=1", config=config))
-        == 0
-    )
-    (batch,) = json.loads(capsys.readouterr().out)["stages"]["score"]
-    assert batch["estimate"]["arguments"]["parameters"] == 2 * 7_615_616_512  # as the card says
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ((), "either --devices=N --hbm=GiB or --topology"),
-        (("--devices=8",), "--devices=8 needs --hbm=GiB too"),
-        (("--devices=8", "--hbm=16", "--topology=v5e:4x4"), "give one of the two"),
-        (("--devices=0", "--hbm=16"), "argument --devices: expected a whole number from 1, found '0'"),
-        (("--devices=8", "--hbm=-1"), "expected a number above 0, found '-1'"),
-        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "tensor 3, which 8 devices cannot make"),
-        (("--devices=8", "--hbm=16", "--config.mesh.tensor=3"), "would do: --config.mesh.tensor=4; or --config.mesh."),
-        (("--devices=1", "--hbm=16", "--config.mesh.tensor=2"), "This would do: --config.mesh.tensor=1"),
-        (("--devices=8", "--hbm=16"), "config.warmup.rows is 2, config.round.search.trees is 4, config.round.prefer.r"),
-        (("--devices=8", "--hbm=16"), "--config.evaluate.slots=8; or --config.mesh.tensor=4; or"),
-        (
-            ("--devices=4", "--hbm=16", "--stage=search", "--config.round.search.trees=6"),
-            "trees is 6, but rows, the trees",
-        ),
-        (("--devices=1", "--hbm=16", "--config.model.preset=tiny"), "weights in smollm2_135m are of another model"),
-        (("--devices=1", "--hbm=16", "--prompt-tokens=9000"), "longer than the model's context of 8192"),
-        (("--devices=1", "--hbm=16", "--stage=warmup"), "invalid choice: 'warmup'"),
-    ],
-)
-def test_what_cannot_be_planned_is_said(more, message, capsys):
-    assert main(arguments(*more)) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_every_setting_that_would_do_does():
-    """Also where the mesh leaves two sizes open, and where a round has its own rows."""
-    for mesh in ((-1, 1, 3), (-1, -1, 2), (3, 1, 1), (2, 2, 2)):
-        config = small_config()
-        config.mesh.update(dict(zip(AXES, mesh, strict=True)))
-        with config.unlocked():
-            config.round_overrides.round_000 = {"prefer": {"rows": 6}}
-        with pytest.raises(UserError, match="would do: ") as raised:
-            require_layout(config, 8)
-        for choice in str(raised.value).partition("would do: ")[2].split("; or "):
-            require_layout(changed(config, dict(flag.split("=") for flag in choice.split())), 8)
-
-
-def test_the_checkpoint_is_of_the_model_that_is_planned(capsys):
-    """As in a run; but no name on the hub is looked up."""
-    config = "configs/quickstart.py"
-    more = ("--devices=1", "--hbm=16", "--stage=score")
-    assert main(arguments(*more, config=config)) == 0
-    assert main(arguments(*more, "--config.model.preset=nano", config=config)) == 2
-    assert "the weights in checkpoints/tiny_base are of another model: vocab_size" in capsys.readouterr().err
-    assert main(arguments(*more, "--config.model.checkpoint=owner/name", config=config)) == 0
-
-
-def test_a_topology_needs_the_compiler(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="install itool-jax with the extra 'tpu'"):
-        topology_target(small_config().mesh, "v5e:4x4", None)
-
-
-needs_compiler = pytest.mark.skipif(
-    importlib.util.find_spec("libtpu") is None, reason="the TPU compiler is not installed: extra 'tpu'"
-)
-
-
-@needs_compiler
-def test_an_unknown_topology_is_told():
-    with pytest.raises(UserError, match=r"no such topology .* such as v5e:4x4"):
-        topology_target(small_config().mesh, "v5e:3x5x7", None)
-
-
-@needs_compiler
-@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "remat": "full"}, {"lora_rank": 4, "quantize": "nf4"}, BF16])
-def test_a_small_model_takes_the_arguments_that_the_tpu_compiler_says(model):
-    config = small_config(**{"dtype": "bfloat16", **model})
-    made = make_plan(config, topology_target(config.mesh, "v5e:2x4", None))
-    assert made.fits and made.target.hbm == 15.75 * GIB
-    for program in (program for of in made.stages.values() for program in of):
-        assert isinstance(program.compiled, Compiled)
-        assert program.compiled.arguments == program.estimate.argument_bytes, program.name
-    assert made.stages["sft"][0].compiled.collectives
-
-
-SHOWN = [f"configs/{model}.py{mode}" for model in ("llama3_1_8b", "qwen2_5_7b") for mode in ("", ":full")]
-
-
-@needs_compiler
-@pytest.mark.slow
-@pytest.mark.parametrize("topology", ["v5e:4x4", "v6e:4x4", "v5p:2x2x2"])
-@pytest.mark.parametrize("config", SHOWN)
-def test_the_estimate_of_a_real_model_is_near_the_compilers(config, topology):
-    settings = load_config(config)
-    made = make_plan(settings, topology_target(settings.mesh, topology, None))
-    for program in (program for of in made.stages.values() for program in of):
-        if isinstance(program.compiled, Compiled):
-            assert program.compiled.arguments == program.estimate.argument_bytes, program.name
-            assert program.estimate.peak == pytest.approx(program.compiled.peak, rel=0.25), program.name
-        else:
-            assert not program.fits(made.target.hbm)

@@ -7,21 +7,17 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from itool_jax.models.presets import PRESETS
 from itool_jax.plan.target import CHIPS
 from itool_jax.training.objectives import sft
 from itool_jax.training.utilization import GIB, Gauge, memory_in_use, model_flops, peak_flops
+from tests.plan_cases import CFG, HEAD, LINEAR, SQUARE, TOKENS, A, programs_of, small_config
 from tests.test_mesh import one_device
-from tests.test_plan import CFG, HEAD, LINEAR, SQUARE, TOKENS, A, programs_of, small_config
+
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 def device(kind, **stats):
     return SimpleNamespace(device_kind=kind, memory_stats=lambda: stats or None)
-
-
-@pytest.fixture(autouse=True)
-def small_model(monkeypatch):
-    monkeypatch.setitem(PRESETS, "nano", CFG)
 
 
 @pytest.mark.parametrize("remat", ["none", "dots", "full"])

@@ -6,8 +6,8 @@
 
 It needs the extra `tpu` and no TPU. Each stage's plan lies in the folder as JSON once it is made, and is not made again
 while config, topology and compiler are the same: a second call goes on where the first stopped. After a change of the
-code take another folder. A line for each program is printed as it is compiled, and at the end the table of
-docs/scaling.md. Exit status 1 where something does not fit.
+code take another folder. A line for each program is printed as it is compiled, at the end the table of docs/scaling.md,
+and how far estimates by shapes are from the compiler's peaks. Exit status 1 where something does not fit.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for program in made:
                 print(f"{case.spec} {case.topology} {stage}: {in_words(program)}", flush=True)
             plans.setdefault(case, {})[stage] = made
-    print("\n" + "\n".join(table(plans)))
-    return 0 if all(program["fits"] for of in plans.values() for made in of.values() for program in made) else 1
+    programs = [program for of in plans.values() for made in of.values() for program in made]
+    print("\n" + "\n".join(table(plans)) + "\n\n" + agreement(programs))
+    return 0 if all(program["fits"] for program in programs) else 1
 
 
 def cases(files: Sequence[str], modes: Sequence[str], topology: str | None) -> list[Case]:
@@ -119,12 +120,13 @@ def in_words(program: dict[str, Any]) -> str:
     if "out_of_memory" in compiled:
         return f"{program['program']}: {fits}, refused; {shapes / GIB:.2f} GiB by shapes"
     seconds = f"{compiled['seconds']:.3g} s" if compiled["seconds"] else "no time"
+    without = f" without {compiled['untimed']:,} operations" if compiled["untimed"] else ""
     sent = ", ".join(
         f"{one['calls']:,} {kind} of {one['bytes'] / GIB:,.2f} GiB" for kind, one in compiled["collectives"].items()
     )
     return (
         f"{program['program']}: {fits}, peak {compiled['peak'] / GIB:.2f} GiB "
-        f"(by shapes {shapes / compiled['peak'] - 1:+.0%}), needs {program['needs'] / GIB:.2f}, {seconds}, "
+        f"(by shapes {shapes / compiled['peak'] - 1:+.0%}), needs {program['needs'] / GIB:.2f}, {seconds}{without}, "
         f"{sent or 'no collectives'}"
     )
 
@@ -142,6 +144,18 @@ def table(plans: dict[Case, dict[str, Any]]) -> Iterator[str]:
         name = f"{Path(case.file).stem}{case.mode and f':{case.mode}'}"
         fits = f"no: {', '.join(short)}" if short else "yes"
         yield f"| {name} | {case.topology} | {' | '.join(needs)} | {fits} | {time} | {sent_in(step)} |"
+
+
+def agreement(programs: Sequence[dict[str, Any]]) -> str:
+    """How far estimates by shapes are from what the compiler says, over all programs that it compiled."""
+    compiled = [program for program in programs if "out_of_memory" not in program["compiled"]]
+    said = f"{len(compiled)} of {len(programs)} programs compiled"
+    if not compiled:
+        return said
+    off = [program["estimate"]["peak"] / program["compiled"]["peak"] - 1 for program in compiled]
+    exact = sum(sum(one["estimate"]["arguments"].values()) == one["compiled"]["arguments"] for one in compiled)
+    bounds = f"peaks by shapes are {min(off):+.0%} to {max(off):+.0%} off the compiler's"
+    return f"{said}: {bounds}, arguments agree to the byte in {exact}"
 
 
 def sent_in(step: dict[str, Any]) -> str:

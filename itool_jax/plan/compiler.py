@@ -22,6 +22,7 @@ class Compiled:
     peak         most that is held at once, arguments included: what has to be less than the memory
     seconds      its own estimate of a call, of the cycles of every operation, loops as often as they run
     looped       those of `seconds` inside loops: a step of a decode round, whose loop counts as one turn
+    untimed      calls of kernels and other operations that it has no estimate of, and that `seconds` is without
     collectives  by kind, of one call
     """
 
@@ -29,6 +30,7 @@ class Compiled:
     peak: int
     seconds: float | None
     looped: float | None
+    untimed: int
     collectives: Mapping[str, Collective]
 
 
@@ -58,7 +60,9 @@ def compile_program(traced: jax.stages.Traced, target: Target) -> Compiled | Out
         seconds = looped = None
     else:
         seconds, looped = text.cycles / target.chip.clock, text.loop_cycles / target.chip.clock
-    return Compiled(memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, looped, text.collectives)
+    return Compiled(
+        memory.argument_size_in_bytes, memory.peak_memory_in_bytes, seconds, looped, text.untimed, text.collectives
+    )
 
 
 def _used(message: str) -> int | None:

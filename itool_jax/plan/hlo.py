@@ -13,6 +13,8 @@ _CALLED = re.compile(r"(?:calls|to_apply|branch_computations|called_computations
 _BOUND = re.compile(r"%?([\w.\-]+) = s32\[\]\S* constant\((\d+)\)")
 _LESS = re.compile(r"ROOT .* compare\((.*)\), direction=LT")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
+_NO_CYCLES = str(2**63 - 1)  # what a TPU compiler writes where its cost model has no word, as for the sparse cores
+_KERNEL = 'custom_call_target="tpu_custom_call"'
 _COLLECTIVE = re.compile(
     r" = (\(?\w+\[.*) (all-gather|all-reduce|reduce-scatter|all-to-all|collective-permute)(-start)?\(.*channel_id=(\d+)"
 )
@@ -51,13 +53,18 @@ class ProgramText:
         return sum(turns * self._own_cycles(name) for name, turns in self._turns.items())
 
     @property
+    def untimed(self) -> int:
+        """Calls of kernels and other operations that the compiler has no estimate of: `cycles` are without them."""
+        return sum(turns * sum(map(_is_untimed, self._lines.get(name, ()))) for name, turns in self._turns.items())
+
+    @property
     def loop_cycles(self) -> int:
         """Those of `cycles` that are spent in loops: a step, where the only outer loop has no constant bound."""
         return self.cycles - self._own_cycles(self._entry)
 
     def _own_cycles(self, name: str) -> int:
         found = (_CYCLES.search(line) for line in self._lines.get(name, ()))
-        return sum(int(match[1]) for match in found if match is not None)
+        return sum(int(match[1]) for match in found if match is not None and match[1] != _NO_CYCLES)
 
     @property
     def collectives(self) -> dict[str, Collective]:
@@ -105,6 +112,10 @@ class ProgramText:
                 names = re.findall(r"%?([\w.\-]+)(?:,|$)", less[1])
                 return next((constants[name] for name in names if name in constants), 1)
         return 1
+
+
+def _is_untimed(line: str) -> bool:
+    return _KERNEL in line or ((match := _CYCLES.search(line)) is not None and match[1] == _NO_CYCLES)
 
 
 def _bytes(shapes: str, kind: str, starts: bool) -> int:

@@ -156,6 +156,7 @@ def _compiler_rows(programs: Programs) -> list[Row]:
 
     return [
         ("s a call, the compiler thinks", _compiled(lambda one: _figure(one.seconds) if one.seconds else "–")),
+        ("  without operations", _compiled(lambda one: f"{one.untimed:,}" if one.untimed else "–")),
         *map(collective, kinds),
     ]
 
