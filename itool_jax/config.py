@@ -59,12 +59,11 @@ BETA_OF_LOSS = {"simpo": 2.5, "list_mle": 2.5, "dpo": 0.1, "ipo": 0.1, "ipo_aver
 
 # Least value of numbers that 0 makes no sense for, by the last part of the key; every other number is at least 0.
 MINIMUMS = {
-    **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots"), 1),
+    **dict.fromkeys(("rows", "row_tokens", "accumulate", "checkpoint_every", "answer_tokens", "slots", "keep_last"), 1),
     **dict.fromkeys(
         ("samples", "iterations", "expansions_max", "trees", "cohorts", "arena_tokens", "vocab_size", "epochs"), 1
     ),
     **dict.fromkeys(("data", "fsdp", "tensor"), -1),  # sizes of the mesh
-    "keep_last": 2,  # one may be written anew while it is the newest
     **dict.fromkeys(("temperature", "top_p", "ratio_clip", "lora_alpha"), 1e-6),
 }
 # Greatest value of numbers that have one, by the end of the key; every number is finite.

@@ -66,8 +66,8 @@ class StopRequest:
 
         Several processes could not leave a computation of all of them at one place, so there it lasts to its end.
         """
-        self._interrupts = True
         try:
+            self._interrupts = True
             if wish or self._noted:
                 raise Stopped(wish or self._noted)
             yield
@@ -90,6 +90,7 @@ class StopRequest:
             return
         self._noted = signal.Signals(number).name
         if self._interrupts:
+            self._interrupts = False  # a second one must not break off the save that follows
             raise Stopped(self._noted)
 
 

@@ -36,6 +36,10 @@ def saved_steps(directory):
     return sorted(int(folder.name) for folder in directory.iterdir() if folder.name.isdigit())
 
 
+def last_written(directory):
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+
+
 def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
     whole, losses = train(one_device(), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -88,11 +92,50 @@ def test_a_stop_at_an_evaluation_changes_neither_the_best_nor_the_end(tmp_path, 
     with pytest.raises(Stopped, match="SIGTERM"):
         run("parts")
     assert saved_steps(tmp_path / "parts") == [2, 3, 4]
+    written = last_written(tmp_path / "parts/4")
     jax.tree.map(np.testing.assert_array_equal, run("parts").params, whole.params)
+    assert last_written(tmp_path / "parts/4") == written  # a kill while it is written anew would lose it
     assert saved_steps(tmp_path / "parts") == saved_steps(tmp_path / "whole")
     assert {step: len(arrays) for step, arrays in seen.items()} == dict.fromkeys(evaluated, 1)
     for step, (array,) in seen.items():
         np.testing.assert_array_equal(array, evaluated[step])
+
+
+def test_a_kill_where_the_outcome_of_an_evaluation_is_kept_loses_no_state(tmp_path, monkeypatch):
+    """The first state of all, stopped in its evaluation; going on is killed as the score is written, and once more."""
+    waiting, evaluated = [2], []
+
+    def on_eval(step, policy):
+        if step in waiting:
+            signal.raise_signal(waiting.pop() and signal.SIGTERM)
+        evaluated.append(step)
+        return {2: 0.9}.get(step, 0.1)
+
+    def run():
+        return train(one_device(), tmp_path, on_eval=on_eval, eval_every=2, keep_best="heldout")[1]
+
+    def killed(path, value):
+        raise KeyboardInterrupt
+
+    with pytest.raises(Stopped):
+        run()
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("itool_jax.files.write_json", killed)
+            run()
+        assert saved_steps(tmp_path) == [2]
+    assert list(run()) == [3, 4, 5, 6, 7] and evaluated == [2, 2, 2, 4, 6, 7]
+    assert saved_steps(tmp_path) == [2, 6, 7]  # the best, whose score came later, and the two newest
+
+
+def test_a_damaged_state_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(one_device(), tmp_path, stop_before=5)
+    shutil.rmtree(tmp_path / "3/progress")
+    with pytest.raises(UserError, match=r"/3: the training state cannot be read: .* Remove that folder to go on"):
+        train(one_device(), tmp_path)
+    shutil.rmtree(tmp_path / "3")
+    assert min(train(one_device(), tmp_path)[1]) == 1
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_is_not_saved(tmp_path):

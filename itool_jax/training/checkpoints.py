@@ -7,6 +7,7 @@ import json
 import operator
 import os
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -27,6 +28,7 @@ from itool_jax.parallel import processes
 from itool_jax.parallel.mesh import shardings
 
 _SHAPE_FILE = "decoder.json"
+_LATER_FILE = "later.json"
 
 
 class Progress(NamedTuple):
@@ -39,6 +41,13 @@ class Progress(NamedTuple):
     total: float = 0.0
     count: int = 0
     settled: bool = True
+
+
+class Later(NamedTuple):
+    """What became known of a state after it was saved."""
+
+    progress: Progress
+    score: float | None
 
 
 class Write(NamedTuple):
@@ -64,27 +73,26 @@ class TrainingCheckpoints:
 
     A state names its step, and with it its place in the data, of which batch i is a function of i. So it is gone on
     from on any mesh of any number of processes. (States of before, which hold a Grain iterator too, are read as well.)
+    What is on disk is never written anew: where a stop broke off an evaluation, its outcome goes into a file beside.
 
     keep_last  how many of the newest are kept
     best       "min" or "max" of the scores, whose state is kept beside them; "" keeps none
     """
 
     def __init__(self, directory: epath.PathLike, *, keep_last: int = 2, best: Literal["", "min", "max"] = ""):
-        score = operator.itemgetter("score")
+        directory = files.absolute(directory)
         kept: list[policies.PreservationPolicy] = [policies.LatestN(keep_last)]
         if best:
-            one = policies.BestN(
-                get_metric_fn=score, reverse=best == "min", n=1, keep_checkpoints_without_metrics=False
-            )
-            kept.append(one)
+            kept.append(_Best(self))
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy(kept),
-            best_fn=score if best else None,
+            best_fn=operator.itemgetter("score") if best else None,
             best_mode=best or "max",
             async_options=ocp.options.AsyncOptions(post_finalization_callback=self._note_written),
         )
-        self._manager = _Manager(files.absolute(directory), options=options)
-        self._best = best
+        self._manager = _Manager(directory, options=options)
+        self._directory, self._best = directory, best
+        self._later = _read_later(directory / _LATER_FILE)
         self._begun, self._written = (0, 0.0), None
 
     def has_any(self) -> bool:
@@ -92,20 +100,27 @@ class TrainingCheckpoints:
         return self._manager.latest_step() is not None
 
     def restore(self, like: Any) -> tuple[Any, Progress]:
-        """The newest state, laid out as `like`, what `abstract_state` makes of one: there is room for no other."""
-        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore())
-        restored = self._manager.restore(self._manager.latest_step(), args=wanted)
+        """The newest state, laid out as `like`, what `abstract_state` makes of one: there is room for no other.
+
+        Raises UserError where it cannot be read.
+        """
+        step = self._manager.latest_step()
+        assert step is not None, "nothing was saved"
+        restored = self._read(step, state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore())
+        if step in self._later:
+            return restored["state"], self._later[step].progress
         return restored["state"], Progress(**restored["progress"])
 
     def has_best(self) -> bool:
         """Whether any state was scored."""
         self.wait()
-        return bool(self._best) and self._manager.best_step() is not None
+        return self._best_step() is not None
 
     def restore_best(self, like: Any) -> Any:
-        """The state with the best score, laid out as `like`."""
-        wanted = ocp.args.Composite(state=ocp.args.StandardRestore(like))
-        return self._manager.restore(self._manager.best_step(), args=wanted)["state"]
+        """The state with the best score, laid out as `like`; raises UserError where it cannot be read."""
+        step = self._best_step()
+        assert step is not None, "no state was scored"
+        return self._read(step, state=ocp.args.StandardRestore(like))["state"]
 
     def wait(self) -> None:
         """Until everything is on disk."""
@@ -117,17 +132,49 @@ class TrainingCheckpoints:
         return self._written
 
     def save(self, step: int, state: Any, progress: Progress, score: float | None = None) -> None:
-        """Saves in the background; in the place of what was saved at this step, if anything was."""
+        """Saves in the background; of a state that is on disk already, `progress` and `score` alone."""
         self.wait()
-        self._begun = step, time.monotonic()
         if step in self._manager.all_steps():
-            self._manager.delete(step)
+            self._write_later(self._later | {step: Later(progress, score)})
+            return
+        if step in self._later:  # of a state that somebody removed
+            self._write_later({other: later for other, later in self._later.items() if other != step})
+        self._begun = step, time.monotonic()
         self._manager.save(
             step,
             args=ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(progress._asdict())),
             metrics=None if score is None else {"score": score},
             force=True,
         )
+
+    def best_of(self, scores: Mapping[int, Mapping[str, float] | None]) -> int | None:
+        """Of these steps, each with what Orbax keeps as its metrics, the best one; the newest of several."""
+        known = {step: (metrics or {}).get("score") for step, metrics in scores.items()}
+        known |= {step: later.score for step, later in self._later.items() if step in known}
+        sign = -1 if self._best == "min" else 1
+        return max(
+            (step for step, score in known.items() if score is not None),
+            key=lambda step: (sign * known[step], step),  # pyright: ignore
+            default=None,
+        )
+
+    def _best_step(self) -> int | None:
+        return self.best_of({step: self._manager.metrics(step) for step in self._manager.all_steps()})
+
+    def _read(self, step: int, **wanted: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**wanted))
+        except (OSError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{self._directory / str(step)}: the training state cannot be read: {error}. Remove that folder to go "
+                "on from the state before, or from the beginning of the stage where there is none."
+            ) from error
+
+    def _write_later(self, later: Mapping[int, Later]) -> None:
+        self._later = dict(later)
+        if processes.is_first():
+            as_json = {str(step): {**one.progress._asdict(), "score": one.score} for step, one in later.items()}
+            files.write_json(self._directory / _LATER_FILE, as_json)
 
     def _note_written(self) -> None:
         step, begun = self._begun
@@ -136,6 +183,25 @@ class TrainingCheckpoints:
     def close(self) -> None:
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+class _Best(policies.PreservationPolicy):
+    """Keeps the state with the best score, also where that became known later."""
+
+    def __init__(self, checkpoints: TrainingCheckpoints):
+        self._checkpoints = checkpoints
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: policies.PreservationContext) -> Sequence[bool]:
+        best = self._checkpoints.best_of({one.step: one.metrics for one in checkpoints})
+        return [one.step == best for one in checkpoints]
+
+
+def _read_later(file: epath.Path) -> dict[int, Later]:
+    if not file.exists():
+        return {}
+    found = json.loads(file.read_text())
+    scores = {int(step): one.pop("score") for step, one in found.items()}
+    return {int(step): Later(Progress(**one), scores[int(step)]) for step, one in found.items()}
 
 
 def abstract_state(state: Any) -> Any:

@@ -120,16 +120,13 @@ def fit(
                     report.later(step, metrics | {"learning_rate": schedule(step - 1)}, batch)
                 wish, score, settled = stop.reached(), None, True
                 if cfg.evaluates(step, last):
-                    try:
-                        with report.aside(), stop.raising(wish):
-                            score = on_eval(step, policy.with_trainable(state.trainable))
-                    except Stopped as stopped:
-                        wish, settled = str(stopped), False
-                saves = cfg.saves(step, last)
-                if wish or saves:
+                    with report.aside():
+                        trained = policy.with_trainable(state.trainable)
+                        wish, score, settled = _evaluate(on_eval, step, trained, stop, wish)
+                if wish or cfg.saves(step, last):
                     began = time.monotonic()
                     with report.aside():  # a state that came of a loss no longer finite must not be gone on from
-                        if saves and settled and cfg.keep_best != HELDOUT:
+                        if settled and cfg.keep_best != HELDOUT and cfg.saves(step, last):
                             score = watch.score()
                         on_save()
                         checkpoints.save(step, state, watch.progress(settled), score)
@@ -142,8 +139,8 @@ def fit(
         checkpoints.wait()
         if not told:
             _tell_write(checkpoints, state)
+        like = abstract_state(state)
         if cfg.keep_best and checkpoints.has_best():
-            like = abstract_state(state)
             del state  # there is room for one
             state = checkpoints.restore_best(like)
             note(f"the best state by {cfg.keep_best} is that of step {int(state.step):,} of {last:,}")
@@ -165,6 +162,17 @@ def _begin(
     like = abstract_state(state)
     del state
     return checkpoints.restore(like)
+
+
+def _evaluate(
+    on_eval: OnEval, step: int, policy: Policy, stop: StopRequest, wish: str
+) -> tuple[str, float | None, bool]:
+    """The wish to stop, the policy's score, and whether the evaluation came to its end."""
+    try:
+        with stop.raising(wish):
+            return wish, on_eval(step, policy), True
+    except Stopped as stopped:
+        return str(stopped), None, False
 
 
 def _tell_write(checkpoints: TrainingCheckpoints, state: TrainState) -> bool:
