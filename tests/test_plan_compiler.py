@@ -121,19 +121,21 @@ def test_a_small_model_takes_the_arguments_that_the_tpu_compiler_says(model):
     assert made.stages["sft"][0].compiled.collectives
 
 
-SHOWN = [f"configs/{model}.py{mode}" for model in ("llama3_1_8b", "qwen2_5_7b") for mode in ("", ":full")]
-
-
 @needs_compiler
 @pytest.mark.slow
-@pytest.mark.parametrize("topology", ["v5e:4x4", "v6e:4x4", "v5p:2x2x2"])
-@pytest.mark.parametrize("config", SHOWN)
+@pytest.mark.parametrize(
+    ("config", "topology"),
+    [
+        ("configs/llama3_1_8b.py", "v5e:4x4"),
+        ("configs/qwen2_5_7b.py:full", "v6e:4x4"),
+        ("configs/llama3_1_8b.py:full", "v5p:2x2x2"),
+    ],
+)
 def test_the_estimate_of_a_real_model_is_near_the_compilers(config, topology):
+    """Some of what `tools/compile_tpu.py` does with every shipped mode."""
     settings = load_config(config)
     made = make_plan(settings, topology_target(settings.mesh, topology, None))
     for program in (program for of in made.stages.values() for program in of):
-        if isinstance(program.compiled, Compiled):
-            assert program.compiled.arguments == program.estimate.argument_bytes, program.name
-            assert program.estimate.peak == pytest.approx(program.compiled.peak, rel=0.25), program.name
-        else:
-            assert not program.fits(made.target.hbm)
+        assert isinstance(program.compiled, Compiled) and program.fits(made.target.hbm), program.name
+        assert program.compiled.arguments == program.estimate.argument_bytes, program.name
+        assert program.estimate.peak == pytest.approx(program.compiled.peak, rel=0.25), program.name
