@@ -391,7 +391,8 @@ def test_xla_knows_the_flags(file):
         variables = {"LIBTPU_INIT_ARGS": flags}
     else:
         code, variables = "import jax; jax.devices()", {"XLA_FLAGS": flags}
-    environment = {**os.environ, **variables, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # may bring libtpu
+    environment = {**os.environ, **variables, "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-500:]
     name = "LIBTPU_INIT_ARGS" if "LIBTPU_INIT_ARGS" in variables else "XLA_FLAGS"
