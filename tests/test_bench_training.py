@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import attention_step
 import bench_training
 from itool_jax.models.policy import init_policy
 from itool_jax.training.objectives import preference
@@ -80,3 +81,10 @@ def test_figure_5_runs_its_parts(tmp_path):
     assert found.keys() == {"ceilings", "tiny LoRA", "tiny full"}
     for one in (found["tiny LoRA"], found["tiny full"]):
         assert one["sft"]["flops"] > 0 and one["simpo"]["mfu"] > 0
+
+
+def test_attention_is_timed_on_steps_whose_losses_agree(capsys):
+    attention_step.main(["--small", "--repeats", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0].partition(" on")[0] for line in lines] == ["SimPO", "SFT"]
+    assert all("blockwise" in line and "dense" in line for line in lines)
