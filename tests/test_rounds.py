@@ -348,6 +348,28 @@ def assert_same_weights(ours, theirs, our_run, their_run):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+@pytest.mark.parametrize(
+    ("command", "setting", "says"),
+    [
+        ("run", {"mesh.data": 3}, "needs 3 devices"),
+        ("warmup", {"mesh.data": 3}, "needs 3 devices"),
+        ("warmup", {"warmup.rows": 4, "warmup.accumulate": 2}, "config.warmup.rows is 4"),
+        ("score", {"mesh.data": 3}, "needs 3 devices"),
+        ("search", {"round.search.trees": 12}, "config.round.search.trees is 12"),
+        ("prefer", {"round.prefer.rows": 4, "round.prefer.accumulate": 2}, "config.round.prefer.rows is 4"),
+        ("evaluate", {"evaluate.slots": 20}, "config.evaluate.slots is 20"),
+    ],
+)
+def test_a_layout_that_is_refused_is_not_recorded(finished, tmp_path, capsys, command, setting, says):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    which = ["--round=0"] if command in ("score", "search", "prefer") else []
+    assert run_cli(command, f"--config={CONFIG}", f"--workdir={workdir}", *which, *overrides(**setting)) == 2
+    assert says in capsys.readouterr().err
+    assert (workdir / "config.json").read_bytes() == (finished / "config.json").read_bytes()
+    assert run_cli("warmup", f"--workdir={workdir}") == 0  # it goes on with its own
+
+
 def test_own_pairs_train_the_policy(finished, tmp_path, capsys):
     workdir, pairs = tmp_path / "own", tmp_path / "pairs.jsonl"
     shutil.copytree(finished, workdir)
@@ -421,8 +443,16 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
     ("setting", "says"),
     [
         ({"round.prefer.rows": 4}, "config.round.prefer.rows is 4, but rows lie over 8 devices"),
-        ({"round.search.trees": 12}, "12 trees of a process (config.round.search.trees, config.evaluate.slots, over 1"),
-        ({"evaluate.slots": 20}, "choose a multiple of 8"),
+        (
+            {"round.search.trees": 12},
+            "config.round.search.trees is 12, which does not divide over 8 devices (mesh data x fsdp): choose a "
+            "multiple of 8, such as 16.",
+        ),
+        (
+            {"round_overrides.round_000.search.trees": 8, "round.search.cohorts": 2},
+            "config.round_overrides.round_000.search.trees is 8, which does not divide over 2 cohorts x 8 devices",
+        ),
+        ({"evaluate.slots": 20}, "config.evaluate.slots is 20, which does not divide over 8 devices"),
         ({"round.search.reward": "no_such_module:f"}, "there is no module 'no_such_module' on the Python path"),
     ],
 )

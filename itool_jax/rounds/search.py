@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from itool_jax import files
-from itool_jax.config import round_config, round_name
+from itool_jax.config import round_config, round_key, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy, own_policy
@@ -17,6 +17,7 @@ from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.kept_trees import KeptTrees
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import add_references, pair_line, pair_row
+from itool_jax.rounds.requirements import require_search
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
@@ -38,7 +39,9 @@ _NAMES = {"reward": "mean_reward", "score": "mean_score", "self_evaluation": "me
 
 def command(run: RunDirectory, round: int | None) -> None:
     session = Session(run)
-    search(session, next_round(session, "search") if round is None else round)
+    index = next_round(session, "search") if round is None else round
+    require_search(session, index)
+    search(session, index)
 
 
 def search(session: Session, index: int) -> StageResult:
@@ -134,6 +137,7 @@ class _Harvest:
             policy,
             whole,
             cfg.trees,
+            round_key(self.session.config, self.index, "search.trees"),
             branches=cfg.samples,
             arena_tokens=cfg.arena_tokens,
             seed=seed,
