@@ -60,7 +60,7 @@ test: env
 	$(BIN)/python -m pytest $(WORKERS) -m 'not slow'
 
 test-all: env $(addsuffix .stamp,$(LIBTPU))
-	PYTHONPATH=$(addprefix $(CURDIR)/,$(LIBTPU)) $(BIN)/python -m pytest $(WORKERS) -m 'slow or not slow'
+	PYTHONPATH=$(abspath $(LIBTPU)) $(BIN)/python -m pytest $(WORKERS) -m 'slow or not slow'
 
 lint: env typecheck
 	$(BIN)/ruff check .

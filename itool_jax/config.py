@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from itool_jax.errors import UserError
@@ -78,7 +80,7 @@ MAXIMUMS = {
 
 # Keys that results depend on by rounding alone: how work lies over devices, and how states are kept. A run takes new
 # values of them when it goes on, and is refused where any other key changed; `config_loading.deciding_differences`
-# makes the two exceptions. (Rounding may turn a draw that is on the edge, as it may on other devices.)
+# makes the exceptions. (Rounding may turn a draw that is on the edge, as it may on other devices.)
 LAYOUT = (
     *("mesh.data", "mesh.fsdp", "mesh.tensor"),  # batches, random keys and saved states know nothing of devices
     *("model.remat", "model.attention", "model.sequence_sharding"),  # other ways to the same numbers
@@ -144,6 +146,19 @@ def resolve_round(config: ConfigDict, name: str) -> ConfigDict:
     if overrides is not None:
         resolved.update(overrides)
     return resolved.lock()
+
+
+def resolve_beta(prefer: ConfigDict) -> float:
+    """The beta that the loss of these settings gets: theirs, or the usual one; 0 for a loss that has none."""
+    return prefer.beta or BETA_OF_LOSS[prefer.loss] if prefer.loss in BETA_OF_LOSS else 0.0
+
+
+def round_key(config: ConfigDict, index: int, key: str) -> str:
+    """Path of the key that decides the setting `key` of round `index`, such as "search.trees"."""
+    place: Any = config.round_overrides.get(round_name(index))
+    for part in key.split("."):
+        place = place.get(part) if isinstance(place, ConfigDict) else None
+    return f"round.{key}" if place is None else f"round_overrides.{round_name(index)}.{key}"
 
 
 def round_name(index: int) -> str:

@@ -27,6 +27,7 @@ from itool_jax.config import (
     PAIRS,
     SMOOTHED,
     default_config,
+    resolve_beta,
     resolve_round,
 )
 from itool_jax.errors import UserError
@@ -240,8 +241,8 @@ def deciding_differences(ours: ConfigDict, theirs: ConfigDict) -> list[tuple[str
     """The `differences` that results depend on by more than rounding: those of keys that are not in `config.LAYOUT`.
 
     Of those keys the product of `rows` and `accumulate` counts, by the name "rows * accumulate", and
-    `checkpoint_every` where the best of the saved states by a metric of training is the outcome; both are compared as
-    each round has them.
+    `checkpoint_every` where the best of the saved states by a metric of training is the outcome. Of `prefer.beta` the
+    value counts that the loss gets. All three are compared as each round has them.
     """
     rounds = sorted({*ours.round_overrides, *theirs.round_overrides})
     return differences(_deciding(ours, rounds), _deciding(theirs, rounds))
@@ -249,13 +250,16 @@ def deciding_differences(ours: ConfigDict, theirs: ConfigDict) -> list[tuple[str
 
 def _deciding(config: ConfigDict, rounds: Sequence[str]) -> dict[str, Any]:
     leaves = {key: value for key, value in flatten(config_to_json(config)).items() if value != {}}
-    deciding = {key: value for key, value in leaves.items() if _ROUND.sub("round.", key) not in LAYOUT}
+    apart = {*LAYOUT, "round.prefer.beta"}
+    deciding = {key: value for key, value in leaves.items() if _ROUND.sub("round.", key) not in apart}
     groups = {"warmup": config.warmup, "round.prefer": config.round.prefer}
     groups |= {f"round_overrides.{name}.prefer": resolve_round(config, name).prefer for name in rounds}
     for group, cfg in groups.items():
         deciding[f"{group}.rows * accumulate"] = cfg.rows * cfg.accumulate
         if cfg.keep_best not in ("", "heldout"):
             deciding[f"{group}.checkpoint_every"] = cfg.checkpoint_every
+        if group != "warmup":
+            deciding[f"{group}.beta"] = resolve_beta(cfg)
     return deciding
 
 

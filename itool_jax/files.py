@@ -1,7 +1,8 @@
 """Files that are there whole or not at all: atomic writes, flushed trees, digests. Paths are etils.epath Paths.
 
 What differs between a mounted file system and an object store (gs://) is decided here, in `itool_jax.growing` for files
-that grow, and in `itool_jax.rounds.lock`.
+that grow, and in `itool_jax.rounds.lock`. What has to lie on a mounted one is refused elsewhere: prepared stores by
+`itool_jax.data.store` and `store_writer`, exported weights by `itool_jax.models.export`.
 """
 
 from __future__ import annotations

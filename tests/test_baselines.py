@@ -136,6 +136,9 @@ def test_grpo_trains_on_whole_groups_whose_rewards_differ(run):
     assert {row["id"]: sorted(row["values"]) for row in found} == {
         id: of for id, of in rewards.items() if of[0] < of[-1]
     }
+    difference = json.loads((folder(run, "grpo") / "stats.json").read_text())["sampler_difference"]
+    assert difference["tokens"] == sum(len(side) for row in found for side in row["sides"])
+    assert difference["sides_not_compared"] == 0 and difference["largest"] < 1e-4
     for row in found:
         assert len(row["sides"]) == 9
         assert [len(side) for side in row["reference"]] == [len(side) for side in row["sides"]]

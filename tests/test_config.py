@@ -314,6 +314,48 @@ def test_what_decides_results_is_all_but_the_layout(settings, deciding):
     assert deciding_differences(override(), override(*settings)) == deciding
 
 
+BETA = "round_overrides.round_001.prefer.beta"
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "deciding"),
+    [
+        # before there was BETA_OF_LOSS the default was 2.5, whatever the loss
+        (("round.prefer.beta=2.5",), (), []),
+        ((f"{BETA}=2.5",), (), []),
+        (("round.prefer.beta=2.5", "round.prefer.loss=list_mle"), ("round.prefer.loss=list_mle",), []),
+        (("round.prefer.beta=0.1", "round.prefer.loss=dpo"), ("round.prefer.loss=dpo",), []),
+        (
+            *(("round.prefer.loss=sft", "round.pairs.mode=truth", f"round.prefer.beta={beta}") for beta in (2.5, 0)),
+            [],
+        ),
+        (
+            ("round.prefer.beta=2.5", "round.prefer.loss=dpo"),
+            ("round.prefer.loss=dpo",),
+            [("round.prefer.beta", 2.5, 0.1)],
+        ),
+        ((f"{BETA}=0.5",), (), [(BETA, 0.5, 2.5)]),
+        # in round_001, where the loss is another, beta has always been 0.1
+        (
+            ("round.prefer.beta=0.1", "round_overrides.round_001.prefer.loss=dpo"),
+            ("round_overrides.round_001.prefer.loss=dpo",),
+            [("round.prefer.beta", 0.1, 2.5)],
+        ),
+    ],
+)
+def test_of_beta_that_counts_which_the_loss_gets(there, here, deciding):
+    assert deciding_differences(override(*there), override(*here)) == deciding
+
+
+def test_a_setting_of_a_round_is_named_where_it_stands():
+    config = override("round_overrides.round_001.search.trees=4")
+    assert [tree.round_key(config, index, "search.trees") for index in (0, 1)] == [
+        "round.search.trees",
+        "round_overrides.round_001.search.trees",
+    ]
+    assert tree.round_key(config, 1, "prefer.rows") == "round.prefer.rows"
+
+
 def test_where_the_best_of_saved_states_is_the_outcome_it_counts_when_they_are_saved():
     best = "round_overrides.round_001.prefer.keep_best=margin"
     changed = deciding_differences(override(best), override(best, "round.prefer.checkpoint_every=9"))

@@ -8,7 +8,7 @@ import pytest
 
 from itool_jax.data.example import Example, Message
 from itool_jax.search.fragments import fragment_cuts
-from itool_jax.search.pairs import PairConfig, PairReader
+from itool_jax.search.pairs import PairConfig, PairReader, sampled
 from itool_jax.search.rewards import grade_answer, grade_prefix
 from itool_jax.search.tree import ROOT, Fragment, SearchConfig, SearchTree
 from itool_jax.toolcall import tools_from_json
@@ -285,6 +285,49 @@ def test_a_group_is_every_sample_with_its_reward():
     none, removed = read(answer_tree((TRUTH, "stop", 2), (RESPELLED, "stop", 1)), mode="group")
     assert not none and removed["same_reward"] == 1
     assert [read(SearchTree(SearchConfig()), mode=mode)[0] for mode in ("answers", "right", "group")] == [[]] * 3
+
+
+def drawn_tree(*answers, cfg=None, logprob=lambda place, token: -place - token / 512):
+    """A tree of answers whose tokens' log-probs tell, exactly in float32, where they stand and which they are."""
+    tree = SearchTree(cfg or SearchConfig())
+    for text, end in answers:
+        tokens = encode(text) if end == "stop" else tuple(text.encode())
+        logprobs, start, fragments = [logprob(*token) for token in enumerate(tokens)], 0, []
+        for piece in pieces(tokens):
+            stop = start + len(piece.tokens)
+            fragments.append(Fragment(piece.tokens, tuple(logprobs[start:stop])))
+            start = stop
+        grade = grade_answer(example(), text)
+        right, reward = (grade.right, grade.score) if end == "stop" else (False, 0.0)
+        tree.backup(tree.insert(ROOT, fragments, end), reward, right)
+    return tree
+
+
+@pytest.mark.parametrize("mode", ["best_worst", "all", "listwise", "answers", "right", "group"])
+def test_every_token_that_was_sampled_has_the_log_prob_that_it_was_drawn_by(mode):
+    answers = [(TRUTH, "stop"), (RESPELLED, "stop"), (ROME, "stop"), ("?", "stop"), (OSLO, "budget")]
+    tree = drawn_tree(*answers)
+    found, _ = read(tree, mode=mode)
+    assert found
+    for pair in found:
+        first = len(pair.prefix)
+        expected = [tuple(-i - token / 512 for i, token in enumerate(side, first)) for side in pair.sides]
+        assert sampled(tree, pair) == expected
+
+
+def test_a_side_that_was_not_sampled_has_no_log_probs():
+    tree = drawn_tree(("Which?", "stop"), ("?", "stop"))
+    for mode in ("best_worst", "answers"):
+        (pair,), _ = read(tree, mode=mode, ground_truth_stand_in=True)
+        truth, drawn = sampled(tree, pair)
+        assert truth is None and len(drawn) == len(pair.rejected)
+
+
+def test_a_fragment_whose_prior_is_too_small_for_a_number_keeps_its_log_probs():
+    tree = drawn_tree((TRUTH, "stop"), ("?", "stop"), cfg=SearchConfig(prior_power=0.0), logprob=lambda *_: -400.0)
+    assert {node.prior for node in tree.nodes[1:]} == {0.0}
+    (pair,), _ = read(tree)
+    assert sampled(tree, pair) == [(-400.0,) * len(side) for side in pair.sides]
 
 
 def test_slots_prove_nothing_where_a_user_decides_what_is_right():

@@ -25,9 +25,11 @@ from itool_jax.data.corpus import Corpus
 from itool_jax.data.jsonl import example_to_json
 from itool_jax.data.toolworld import ToolWorld
 from itool_jax.rounds.inputs import training_examples
+from itool_jax.rounds.kept_trees import KeptTrees
 from itool_jax.rounds.run_directory import open_run
 from itool_jax.rounds.score import perplexities, select, selected_examples
 from itool_jax.rounds.session import Session
+from itool_jax.sampling.sampler import Sample
 from itool_jax.search.records import read_records
 from tests.test_mesh import assert_close
 
@@ -98,9 +100,10 @@ def test_every_stage_leaves_what_the_design_says(finished):
     trl = [json.loads(line) for line in (finished / "round_000/pairs_trl.jsonl").read_text().splitlines()]
     assert stats["pairs"]["kept"] == len(pairs) and stats["trl_pairs"]["written"] == len(trl)
     assert sum(stats["trl_pairs"][key] for key in ("written", "without_whole_answer", "not_writable")) == len(pairs)
-    # what the sampler drew by is what training begins with; a side whose first tokens are shared is not compared
-    difference = stats["sampler_difference"]
-    assert 0 < difference["tokens"] <= sum(len(side) for pair in pairs for side in pair["sides"])
+    # what the sampler drew by is what training begins with; a ground truth's side was not drawn
+    difference, sides = stats["sampler_difference"], [len(side) for pair in pairs for side in pair["sides"]]
+    truths = sum(pair["source"] == "ground_truth" for pair in pairs)
+    assert 0 < difference["tokens"] <= sum(sides) and difference["sides_not_compared"] <= truths < len(sides)
     assert 0 < difference["mean"] <= difference["largest"] < 1e-4
     leaves = [node for tree in trees for node in tree["nodes"] if node["end"]]
     samples = sum(node["visits"] for node in leaves)
@@ -348,6 +351,72 @@ def assert_same_weights(ours, theirs, our_run, their_run):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+def stats_of_another_search(finished, workdir) -> dict:
+    shutil.copytree(finished, workdir)
+    assert run_cli("search", f"--workdir={workdir}", "--redo=round_000/search", "--round=0") == 0
+    return json.loads((workdir / "round_000/stats.json").read_text())["sampler_difference"]
+
+
+def test_a_sampler_that_is_off_is_found_token_by_token(finished, tmp_path, monkeypatch):
+    """Errors of both signs: a sum over a side would cancel them."""
+
+    def off(tokens, logprobs, end):
+        return Sample(tokens, tuple(x + (0.5 if place % 2 else -0.5) for place, x in enumerate(logprobs)), end)
+
+    monkeypatch.setattr("itool_jax.sampling.cohort.Sample", off)
+    difference = stats_of_another_search(finished, tmp_path / "run")
+    lines = (tmp_path / "run/round_000/pairs.jsonl").read_text().splitlines()
+    sides = [side for line in lines for side in json.loads(line)["sides"]]
+    trees = sorted(read_records(tmp_path / "run/round_000/trees"), key=lambda tree: tree["id"])
+    children = [child for tree in trees for pair in tree["pairs"] for child in pair["ranked"]]
+    drawn = [len(side) for side, child in zip(sides, children, strict=True) if child > 0]
+    assert max(drawn) > 1 and difference["tokens"] == sum(drawn)
+    assert difference["sides_not_compared"] == children.count(-1)
+    assert difference["mean"] == pytest.approx(0.5, abs=1e-4) == difference["largest"]
+
+
+@pytest.mark.parametrize("kept", ["nothing", "sums"])
+def test_trees_that_an_earlier_version_kept_are_not_compared(finished, tmp_path, monkeypatch, kept):
+    """Of what was drawn it kept nothing, or sums of whole fragments; a search that it began has to end."""
+    keep, sides = KeptTrees.keep, []
+
+    def of_before(self, row):
+        for pair in row["pairs"]:
+            drawn = pair.pop("sampler")
+            if kept == "sums":
+                pair["sampler"] = [side and sum(side) for side in drawn]
+            sides.extend(pair["sides"])
+        keep(self, row)
+
+    monkeypatch.setattr(KeptTrees, "keep", of_before)
+    difference = stats_of_another_search(finished, tmp_path / "run")
+    assert difference == {"tokens": 0, "sides_not_compared": len(sides)} and sides
+    lines = [(folder / "round_000/pairs.jsonl").read_bytes() for folder in (finished, tmp_path / "run")]
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "says"),
+    [
+        ("run", {"mesh.data": 3}, "needs 3 devices"),
+        ("warmup", {"mesh.data": 3}, "needs 3 devices"),
+        ("warmup", {"warmup.rows": 4, "warmup.accumulate": 2}, "config.warmup.rows is 4"),
+        ("score", {"mesh.data": 3}, "needs 3 devices"),
+        ("search", {"round.search.trees": 12}, "config.round.search.trees is 12"),
+        ("prefer", {"round.prefer.rows": 4, "round.prefer.accumulate": 2}, "config.round.prefer.rows is 4"),
+        ("evaluate", {"evaluate.slots": 20}, "config.evaluate.slots is 20"),
+    ],
+)
+def test_a_layout_that_is_refused_is_not_recorded(finished, tmp_path, capsys, command, setting, says):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    which = ["--round=0"] if command in ("score", "search", "prefer") else []
+    assert run_cli(command, f"--config={CONFIG}", f"--workdir={workdir}", *which, *overrides(**setting)) == 2
+    assert says in capsys.readouterr().err
+    assert (workdir / "config.json").read_bytes() == (finished / "config.json").read_bytes()
+    assert run_cli("warmup", f"--workdir={workdir}") == 0  # it goes on with its own
+
+
 def test_own_pairs_train_the_policy(finished, tmp_path, capsys):
     workdir, pairs = tmp_path / "own", tmp_path / "pairs.jsonl"
     shutil.copytree(finished, workdir)
@@ -421,8 +490,16 @@ def test_prompts_longer_than_the_context_are_counted_and_left_out(tmp_path):
     ("setting", "says"),
     [
         ({"round.prefer.rows": 4}, "config.round.prefer.rows is 4, but rows lie over 8 devices"),
-        ({"round.search.trees": 12}, "12 trees of a process (config.round.search.trees, config.evaluate.slots, over 1"),
-        ({"evaluate.slots": 20}, "choose a multiple of 8"),
+        (
+            {"round.search.trees": 12},
+            "config.round.search.trees is 12, which does not divide over 8 devices (mesh data x fsdp): choose a "
+            "multiple of 8, such as 16.",
+        ),
+        (
+            {"round_overrides.round_000.search.trees": 8, "round.search.cohorts": 2},
+            "config.round_overrides.round_000.search.trees is 8, which does not divide over 2 cohorts x 8 devices",
+        ),
+        ({"evaluate.slots": 20}, "config.evaluate.slots is 20, which does not divide over 8 devices"),
         ({"round.search.reward": "no_such_module:f"}, "there is no module 'no_such_module' on the Python path"),
     ],
 )

@@ -179,6 +179,30 @@ def test_a_run_from_before_a_key_was_there_goes_on_with_its_default(tmp_path):
         assert run.result("warmup/easy") is not None
 
 
+def test_a_layout_is_recorded_when_a_stage_is_asked_for_with_it(anywhere, capsys):
+    with open_run(anywhere, default_config()) as run:
+        add_stage(run)
+    other = default_config()
+    other.mesh.data = 3
+    with pytest.raises(UserError), open_run(anywhere, other):
+        raise UserError("a mesh of three devices needs three")
+    assert read_run(anywhere).config.mesh.data == -1
+    assert "goes on" not in capsys.readouterr().err
+    with open_run(anywhere, other) as run:
+        add_stage(run)
+        assert read_run(anywhere).config.mesh.data == 3
+
+
+def test_a_run_from_before_the_losses_had_their_own_beta_goes_on(tmp_path):
+    with open_run(tmp_path, default_config()) as run:
+        add_stage(run)
+    old = json.loads((tmp_path / "config.json").read_text())
+    old["round"]["prefer"]["beta"] = 2.5
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    with open_run(tmp_path, default_config()) as run:
+        assert add_stage(run).reused
+
+
 def test_a_run_without_work_takes_another_config(anywhere):
     open_run(anywhere, default_config()).close()
     other = default_config()

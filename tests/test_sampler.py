@@ -22,7 +22,7 @@ from itool_jax.parallel.mesh import make_mesh
 from itool_jax.sampling import arena, cohort
 from itool_jax.sampling.columns import TreeColumns
 from itool_jax.sampling.prompts import Sampler
-from itool_jax.sampling.sampler import Request, Sample, SamplerConfig, TreeSampler
+from itool_jax.sampling.sampler import Request, Sample, SamplerConfig, TreeSampler, own_places
 from itool_jax.training.logprobs import token_logprobs
 
 CFG = DecoderConfig(vocab_size=61, dim=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn=64, context=128)
@@ -286,3 +286,17 @@ def test_columns_of_merged_samples_are_freed():
     assert columns.reserve(5) is None
     assert columns.compact().tolist()[:4] == [0, 1, 2, 7]
     assert columns.find((1, 2, 9)) == [0, 1, 3] and columns.reserve(8) == 4
+
+
+def test_trees_that_do_not_divide_are_refused_by_the_name_they_were_given_by(policy):
+    mesh = make_mesh(data=2, devices=jax.devices()[:2])
+    assert [own_places(trees, 2, mesh, "config.k", 4) for trees in (16, 19, 32)] == [4, 4, 8]
+    for trees, nearest in ((2, 16), (24, 32)):
+        words = (
+            f"config.k is {trees}, which does not divide over 4 processes x 2 cohorts x 2 devices (mesh data x fsdp): "
+            f"choose a multiple of 16, such as {nearest}."
+        )
+        with pytest.raises(UserError, match=re.escape(words)):
+            own_places(trees, 2, mesh, "config.k", 4)
+    with pytest.raises(UserError, match=r"SamplerConfig\.trees is 3, which does not divide over 2 devices"):
+        TreeSampler(policy, SamplerConfig(3, 1, 64, 32, (STOP,)), seed=0, mesh=mesh)

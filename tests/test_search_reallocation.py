@@ -135,9 +135,27 @@ def test_a_tree_restored_from_json_is_the_same_and_grows_the_same(gamma):
     again = SearchTree(cfg, TreePool(cfg, 3, 2))
     again.restore(json.loads(json.dumps(tree.state())))
     assert again.nodes == tree.nodes and again.expansions == tree.expansions == 4
+    drawn = [tree.logprobs(node) for node in range(tree.size)]
+    assert [again.logprobs(node) for node in range(tree.size)] == drawn
+    assert [len(of) for of in drawn if of is not None] == [len(tree.path(node)) for node in range(tree.size)]
     while not tree.finished:
         expand(tree, again)
     assert again.nodes == tree.nodes and again.nodes[ROOT].visits > 12
+
+
+def test_a_tree_that_an_earlier_version_kept_is_restored_without_log_probs():
+    cfg = SearchConfig(samples=3)
+    tree = SearchTree(cfg)
+    tree.begin_expansion()
+    for fragments, end, reward, right in Samples(2, cfg).draw():
+        tree.backup(tree.insert(ROOT, fragments, end), reward, right)
+    tree.end_expansion()
+    state = tree.state()
+    del state["logprobs"]
+    again = SearchTree(cfg)
+    again.restore(state)
+    assert again.nodes == tree.nodes and tree.size > 1
+    assert [again.logprobs(node) for node in range(1, tree.size)] == [None] * (tree.size - 1)
 
 
 class Generous(BaseTrees):

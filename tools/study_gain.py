@@ -123,7 +123,7 @@ def train_control(session: Session, stage: Stage, index: int, policy: Policy, ra
     passes = gradient_tokens(session, index) / answer_tokens
     rows = SftRows(trees, cfg.row_tokens)
     seed = session.config.seed + 1000 * (index + 1)
-    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
+    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup.rows")
     steps = max(1, round(passes * len(rows) / per_step))
     batches = batched(rows, epochs=math.ceil(passes) + 1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=seed)
     settings = fit_config(cfg, session.config.model, steps)

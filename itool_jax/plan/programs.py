@@ -163,7 +163,7 @@ def _step(
     policy: Policy,
     mesh: AnyMesh,
 ) -> Program:
-    per_step = rows_per_step(cfg, batch_divisor(mesh), where)
+    per_step = rows_per_step(cfg, batch_divisor(mesh), f"{where}.rows")
     batch = batched(made, epochs=1, rows_per_step=per_step, accumulate=cfg.accumulate, seed=0, process=(0, 1))[0]
     batch = rows(batch, mesh, axis=1)
     optimizer = make_optimizer(fit_config(cfg, config.model, _STEPS).optimizer)

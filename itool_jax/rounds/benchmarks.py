@@ -171,6 +171,7 @@ class _Answers:
                 policy,
                 group,
                 cfg.slots,
+                "evaluate.slots",
                 branches=1,
                 arena_tokens=self.budget,
                 seed=self.session.config.seed,

@@ -17,6 +17,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.progress import progress
 from itool_jax.rounds.benchmarks import evaluate_benchmarks
 from itool_jax.rounds.chain import BASE, policy_stage
+from itool_jax.rounds.requirements import require_evaluation
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
@@ -30,6 +31,7 @@ def command(run: RunDirectory, checkpoint: str | None, benchmark: Sequence[str],
     session = Session(run)
     if checkpoint is not None:
         session.check_name("--checkpoint", checkpoint)
+    require_evaluation(session)
     for name in session.policy_names:
         if name == checkpoint or (checkpoint is None and (name == BASE or session.current(policy_stage(name)))):
             if benchmark:
@@ -87,7 +89,13 @@ def _answer(
         raise UserError("the held-out sets hold no example that fits the model: check config.data and config.evaluate.")
     examples = [p for _, p in everything]
     sampler = session.sampler(
-        policy, examples, cfg.slots, branches=1, arena_tokens=cfg.answer_tokens, seed=session.config.seed
+        policy,
+        examples,
+        cfg.slots,
+        "evaluate.slots",
+        branches=1,
+        arena_tokens=cfg.answer_tokens,
+        seed=session.config.seed,
     )
     samples = greedy_answers(sampler, examples, cfg.answer_tokens, on_done=on_done)
     graded: dict[str, list[Graded]] = {name: [] for name in session.heldout}

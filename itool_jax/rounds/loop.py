@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from itool_jax.config import round_config, round_name
-from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.rounds import evaluate, prefer, report, score, search, warmup
 from itool_jax.rounds.chain import BASE, WARMUP
+from itool_jax.rounds.requirements import require_rounds
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
-from itool_jax.rounds.settings import reward_function, rows_per_step, searches
-
-
-def require_rounds(session: Session) -> None:
-    """Raises UserError where a stage's rows or trees do not divide over the devices, or a reward cannot be imported.
-
-    Better now than hours later.
-    """
-    divisor = batch_divisor(session.mesh)
-    rows_per_step(session.config.warmup, divisor, "warmup")
-    session.own_trees(session.config.evaluate.slots)
-    for index in range(session.config.rounds):
-        cfg = round_config(session.config, index)
-        rows_per_step(cfg.prefer, divisor, "round.prefer")
-        if searches(cfg):
-            session.own_trees(cfg.search.trees, cfg.search.cohorts)
-            reward_function(cfg.search)
+from itool_jax.rounds.settings import searches
 
 
 def command(run: RunDirectory) -> None:

@@ -41,8 +41,12 @@ def add_references(
     known = {group.id: iter(group.pairs) for group in with_reference(policy, groups, row_tokens, batch_rows)}
     for row in rows:
         reference = next(known[row["id"]]).reference if row["id"] in known else None
-        # nine digits are all that a float32 has
-        row["reference"] = reference and [[float(f"{x:.9g}") for x in side] for side in reference]
+        row["reference"] = reference and [plain_logprobs(side) for side in reference]
+
+
+def plain_logprobs(logprobs: Iterable[float]) -> list[float]:
+    """Log-probs as they are written: nine digits are all that a float32 has."""
+    return [float(f"{x:.9g}") for x in logprobs]
 
 
 def pair_line(row: Row) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from etils import epath
 
-from itool_jax.config import NOT_OF_PAIRS, round_config, round_name
+from itool_jax.config import NOT_OF_PAIRS, round_config, round_key, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy
@@ -16,6 +16,7 @@ from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import OWN_PAIRS, policy_before, policy_stage
 from itool_jax.rounds.next_round import next_round
 from itool_jax.rounds.pair_files import read_pairs
+from itool_jax.rounds.requirements import require_preference
 from itool_jax.rounds.run_directory import RunDirectory, digest_file
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
@@ -31,11 +32,14 @@ from itool_jax.training.utilization import is_of_the_machine
 def command(run: RunDirectory, round: int | None, pairs: str | None, start: str | None) -> None:
     session = Session(run)
     if pairs:
+        require_preference(session, 0)
         prefer_own(session, epath.Path(pairs), start or session.newest)
     elif start:
         raise UserError("--start goes with --pairs=FILE: a round starts from the policy of the round before.")
     else:
-        prefer(session, next_round(session, "prefer") if round is None else round)
+        index = next_round(session, "prefer") if round is None else round
+        require_preference(session, index)
+        prefer(session, index)
 
 
 def prefer(session: Session, index: int) -> StageResult:
@@ -134,7 +138,8 @@ def train_on_pairs(
     if any(pair.reference is None for group in fitting for pair in group.pairs):
         fitting = with_reference(policy, fitting, cfg.row_tokens, cfg.rows)
     rows = PreferenceRows(fitting, cfg.row_tokens)
-    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "round.prefer")
+    key = round_key(session.config, index, "prefer.rows")
+    per_step = rows_per_step(cfg, batch_divisor(session.mesh), key)
     seed = session.config.seed + 1000 * (index + 1)
     batches = batched(
         rows,

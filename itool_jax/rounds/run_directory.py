@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from itool_jax.rounds.stage import PARTIAL, Body, Stage, StageResult, holds_kept
 
 CONFIG = "config.json"
 _BEGINNING = ("model", "data")  # the stages, and their folders, that every run begins with
+_Difference = tuple[str, Any, Any]  # a key, and its two values
 _OWN = {LOCK_NAME, manifest.NAME, f".{manifest.NAME}.tmp", f".{CONFIG}.tmp"}  # what a kill while opening may leave
 
 
@@ -48,10 +49,12 @@ class RunDirectory:
         *,
         created: bool = False,
         reads: bool = False,
+        changed: Sequence[_Difference] = (),
     ):
+        """`changed` is what is recorded otherwise than in `config`, until the first stage records it."""
         self.path, self.config = path, config
         self.metrics = MetricsWriter(path, writes=processes.is_first())
-        self._lock, self._created, self._reads = lock, created, reads
+        self._lock, self._created, self._reads, self._changed = lock, created, reads, changed
         self._stages = manifest.read_manifest(path)
 
     @property
@@ -75,6 +78,7 @@ class RunDirectory:
         """
         if self.reading:
             raise RuntimeError("a run opened by read_run does no stages")
+        self._record_changes()
         if not processes.is_first():
             return self._follow(name, inputs, outputs, body)
         stage = Stage(self.path, name, inputs, outputs)
@@ -102,6 +106,13 @@ class RunDirectory:
         stage.clear()
         processes.agreed(asdict(record))
         return self._result(name, record, reused=False)
+
+    def _record_changes(self) -> None:
+        """Takes the layout that the run goes on with for its own: a stage is asked for, so nothing refused it."""
+        if self._changed:
+            files.write_json(self.path / CONFIG, config_to_json(self.config))
+            note(f"{self.path} goes on with other values: {_listed(self._changed, 'before', 'now')}")
+            self._changed = ()
 
     def _follow(self, name: str, inputs: Mapping[str, str], outputs: Mapping[str, str], body: Body) -> StageResult:
         """A stage in a process that is not the first: it does the same work beside it, and takes its record."""
@@ -172,7 +183,8 @@ class RunDirectory:
 def open_run(workdir: str | os.PathLike[str], config: ConfigDict | None) -> RunDirectory:
     """Opens or creates a run directory and locks it; without a config, the run's own is taken.
 
-    A config that differs in its layout alone (`config.LAYOUT`) is taken and recorded.
+    A config that differs in its layout alone (`config.LAYOUT`) is taken. It is recorded when the first stage is asked
+    for: commands look at what the layout asks of the devices before that.
     Raises UserError where the folder holds something else, another config's run, or is in use by another process.
     """
     path = files.absolute(workdir)
@@ -210,8 +222,10 @@ def _open_first(path: epath.Path, config: ConfigDict | None) -> RunDirectory:
     lock = Lock(path)
     lock.take()
     try:
-        created = _record_config(path, config) if config is not None else False
-        return RunDirectory(path, config or read_config(path), lock, created=created)
+        if config is None:
+            return RunDirectory(path, read_config(path), lock)
+        created, changed = _record_config(path, config)
+        return RunDirectory(path, config, lock, created=created, changed=changed)
     except BaseException:
         lock.release(and_remove=not existed)
         raise
@@ -255,34 +269,35 @@ def digest_file(path: str | os.PathLike[str]) -> str:
     return files.digest(target).sha256
 
 
-def _record_config(path: epath.Path, config: ConfigDict) -> bool:
-    """Writes config.json where there is none, or no work depends on what differs; True if nothing is done yet."""
+def _record_config(path: epath.Path, config: ConfigDict) -> tuple[bool, Sequence[_Difference]]:
+    """Writes config.json where no work depends on it; returns whether it did, and how that of a run with work differs.
+
+    Raises UserError where such a run depends on what differs.
+    """
     ours = config_to_json(config)
     if is_run(path):
         recorded = read_config(path)  # a key newer than the run: its default
         differing = differences(config_to_json(recorded), ours)
         if not differing:
-            return False
+            return False, ()
         if _holds_work(path):
             if deciding := deciding_differences(recorded, config):
                 raise _other_config(path, deciding)
-            files.write_json(path / CONFIG, ours)
-            note(f"{path} goes on with another layout: {_listed(differing, 'before', 'now')}")
-            return False
+            return False, differing
     else:
         manifest.write_manifest(path, {})
     files.write_json(path / CONFIG, ours)
-    return True
+    return True, ()
 
 
-def _other_config(path: epath.Path, differing: list[tuple[str, Any, Any]]) -> UserError:
+def _other_config(path: epath.Path, differing: Sequence[_Difference]) -> UserError:
     return UserError(
         f"{path} holds a run of another config: {_listed(differing, 'there', 'here')}. Give another --workdir for this "
         "config, or the old values to go on with that run (without --config it goes on with its own)."
     )
 
 
-def _listed(differing: list[tuple[str, Any, Any]], one: str, other: str, shown: int = 8) -> str:
+def _listed(differing: Sequence[_Difference], one: str, other: str, shown: int = 8) -> str:
     keys = [f"config.{key} is {json.dumps(a)} {one} and {json.dumps(b)} {other}" for key, a, b in differing]
     return "; ".join(keys[:shown]) + (f"; and {len(keys) - shown} more" if len(keys) > shown else "")
 

@@ -21,6 +21,7 @@ from itool_jax.parallel.mesh import batch_divisor
 from itool_jax.progress import progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.next_round import next_round
+from itool_jax.rounds.requirements import require_scoring
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session, policy_digest
 from itool_jax.rounds.stage import Stage, StageResult
@@ -31,6 +32,7 @@ _IN_MEMORY = 8192  # examples whose tokens are held at a time
 
 def command(run: RunDirectory, round: int | None) -> None:
     session = Session(run)
+    require_scoring(session)
     score(session, next_round(session, "score") if round is None else round)
 
 

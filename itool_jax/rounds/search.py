@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from itool_jax import files
-from itool_jax.config import round_config, round_name
+from itool_jax.config import round_config, round_key, round_name
 from itool_jax.data.prepared import Prepared
 from itool_jax.errors import UserError
 from itool_jax.models.policy import Policy, own_policy
@@ -16,7 +16,8 @@ from itool_jax.progress import note, progress
 from itool_jax.rounds.chain import policy_before
 from itool_jax.rounds.kept_trees import KeptTrees
 from itool_jax.rounds.next_round import next_round
-from itool_jax.rounds.pair_files import add_references, pair_line, pair_row
+from itool_jax.rounds.pair_files import add_references, pair_line, pair_row, plain_logprobs
+from itool_jax.rounds.requirements import require_search
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.score import selected_examples, selection
 from itool_jax.rounds.session import Session, policy_digest
@@ -38,7 +39,9 @@ _NAMES = {"reward": "mean_reward", "score": "mean_score", "self_evaluation": "me
 
 def command(run: RunDirectory, round: int | None) -> None:
     session = Session(run)
-    search(session, next_round(session, "search") if round is None else round)
+    index = next_round(session, "search") if round is None else round
+    require_search(session, index)
+    search(session, index)
 
 
 def search(session: Session, index: int) -> StageResult:
@@ -134,6 +137,7 @@ class _Harvest:
             policy,
             whole,
             cfg.trees,
+            round_key(self.session.config, self.index, "search.trees"),
             branches=cfg.samples,
             arena_tokens=cfg.arena_tokens,
             seed=seed,
@@ -168,7 +172,10 @@ class _Harvest:
                 "id": prepared.id,
                 "pairs": [
                     pair_row(prepared, pair, dialect)
-                    | {"answers": whole_answers(prepared, growth.tree, pair), "sampler": sampled(growth.tree, pair)}
+                    | {
+                        "answers": whole_answers(prepared, growth.tree, pair),
+                        "sampler": [side and plain_logprobs(side) for side in sampled(growth.tree, pair)],
+                    }
                     for pair in pairs
                 ],
                 "removed": dict(reader.removed),
@@ -202,7 +209,7 @@ class _Harvest:
                     del pair["answers"]
                 add_references(policy, pairs, {id: p.prompt for id, p in chunk.items()}, cfg.row_tokens, cfg.rows)
                 for pair in pairs:
-                    totals.compare(pair["reference"], pair.pop("sampler"))
+                    totals.compare(pair, pair.pop("sampler", None))
                 pair_file.writelines(map(pair_line, pairs))
         stats = {**totals.stats(), "trl_pairs": dict(trl.counts), **prompt_counts}
         files.write_json(self.stage.output("stats"), stats)
@@ -215,7 +222,7 @@ class _Totals:
     def __init__(self) -> None:
         self._counts, self._removed, self._pairs = Counter(), Counter(), Counter(kept=0)
         self._rewards = {name: [0.0, 0] for name in _NAMES}
-        self._compared, self._difference, self._largest = 0, 0.0, 0.0
+        self._not_compared, self._compared, self._difference, self._largest = 0, 0, 0.0, 0.0
 
     def add(self, row: Mapping[str, Any]) -> None:
         self._counts.update(row["counts"])
@@ -227,27 +234,34 @@ class _Totals:
             self._rewards[name][0] += total
             self._rewards[name][1] += count
 
-    def compare(self, reference: Sequence[Sequence[float]] | None, sampler: Sequence[float | None]) -> None:
-        """How far the log-probs that training begins with are from those that the sampler drew by."""
-        for logprobs, drawn in zip(reference or (), sampler, strict=False):
-            if drawn is not None:
-                difference = abs(sum(logprobs) - drawn)
-                self._compared += len(logprobs)
-                self._difference += difference
-                self._largest = max(self._largest, difference / len(logprobs))
+    def compare(self, pair: Mapping[str, Any], sampler: Sequence[Any] | None) -> None:
+        """How far the log-prob that training begins with is from the one that the sampler drew by, token by token.
+
+        `sampler` has those of each side, or None for it; in a tree that an earlier version kept a sum, or is None.
+        """
+        unknown = [None] * len(pair["sides"])
+        for reference, drawn in zip(pair["reference"] or unknown, sampler or unknown, strict=True):
+            if reference is None or not isinstance(drawn, Sequence):
+                self._not_compared += 1
+                continue
+            differences = [abs(ours - theirs) for ours, theirs in zip(reference, drawn, strict=True)]
+            self._compared += len(differences)
+            self._difference += sum(differences)
+            self._largest = max(self._largest, *differences)
 
     def stats(self) -> dict[str, Any]:
         tokens = self._compared
         differences = (
             {"mean": round(self._difference / tokens, 9), "largest": round(self._largest, 9)} if tokens else {}
         )
+        compared = {"tokens": tokens, **differences, "sides_not_compared": self._not_compared}
         means = {_NAMES[name]: round(total / count, 6) for name, (total, count) in self._rewards.items() if count}
         return {
             "trees": dict(self._counts),
             "rewards": means,
             "pairs": dict(self._pairs),
             "pairs_removed": dict(self._removed),
-            "sampler_difference": {"tokens": tokens, **differences},
+            "sampler_difference": compared,
         }
 
 

@@ -31,7 +31,7 @@ from itool_jax.rounds.inputs import check_masks, heldout_examples, heldout_names
 from itool_jax.rounds.run_directory import RunDirectory, digest_of
 from itool_jax.rounds.settings import dialect_for
 from itool_jax.rounds.stage import Stage, StageResult
-from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, prompt_columns, require_places
+from itool_jax.sampling.sampler import SamplerConfig, TreeSampler, own_places, prompt_columns
 from itool_jax.training.checkpoints import load_policy, save_policy
 
 
@@ -257,17 +257,19 @@ class Session:
         """The policy of this name: base, warmup, round_NNN or own_pairs."""
         return self.base if name == BASE else self.load(self.trained(name).paths["checkpoint"])
 
-    def own_trees(self, trees: int, cohorts: int = 1) -> int:
-        """This process's share of so many trees; raises UserError where they do not divide over its devices."""
-        own = max(1, trees // processes.count())
-        require_places(own, cohorts, processes.own_mesh(self.mesh))
-        return own
+    def own_trees(self, trees: int, key: str, cohorts: int = 1) -> int:
+        """This process's share of so many trees; raises UserError where they do not divide over its devices.
+
+        key  where their number stands in the config
+        """
+        return own_places(trees, cohorts, processes.own_mesh(self.mesh), f"config.{key}", processes.count())
 
     def sampler(
         self,
         policy: Policy,
         examples: Sequence[Prepared],
         trees: int,
+        key: str,
         *,
         branches: int,
         arena_tokens: int,
@@ -277,11 +279,11 @@ class Session:
     ) -> TreeSampler:
         """A sampler whose arenas hold the longest of these prompts, and `longest` tokens, in steps of 64 columns.
 
-        trees  of all processes together
+        trees  of all processes together;  key  where their number stands in the config
         """
         longest = max(longest, *(len(p.prompt) for p in examples))
         cfg = SamplerConfig(
-            trees=self.own_trees(trees, cohorts),
+            trees=self.own_trees(trees, key, cohorts),
             branches=branches,
             prompt_columns=prompt_columns(longest),
             arena_columns=arena_tokens,

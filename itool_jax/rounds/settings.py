@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from itool_jax.config import BETA_OF_LOSS
+from itool_jax.config import resolve_beta
 from itool_jax.data.chat import format_for
 from itool_jax.data.prepared import Dialect
 from itool_jax.data.tokenizer import Tokenizer
@@ -93,7 +93,7 @@ def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
         return group_policy(clip=cfg.ratio_clip, kl_weight=cfg.kl_weight, anchor_weight=cfg.anchor_weight)
     return preference(
         cfg.loss,
-        beta=cfg.beta or BETA_OF_LOSS[cfg.loss],
+        beta=resolve_beta(cfg),
         gamma=cfg.gamma,
         label_smoothing=cfg.label_smoothing,
         sft_weight=cfg.sft_weight,
@@ -101,11 +101,14 @@ def preference_objective(cfg: ConfigDict) -> ObjectiveFn:
     )
 
 
-def rows_per_step(cfg: ConfigDict, divisor: int, where: str) -> int:
-    """Rows that one optimiser step reads; raises UserError where they do not divide over the devices."""
+def rows_per_step(cfg: ConfigDict, divisor: int, key: str) -> int:
+    """Rows that one optimiser step reads; raises UserError where they do not divide over the devices.
+
+    key  where `cfg.rows` stands in the config
+    """
     if cfg.rows % divisor:
         raise UserError(
-            f"config.{where}.rows is {cfg.rows}, but rows lie over {divisor} devices (mesh data x fsdp): "
+            f"config.{key} is {cfg.rows}, but rows lie over {divisor} devices (mesh data x fsdp): "
             f"choose a multiple of {divisor}."
         )
     return cfg.rows * cfg.accumulate

@@ -13,6 +13,7 @@ from itool_jax.models.policy import Policy
 from itool_jax.parallel.mesh import batch_divisor, row_share
 from itool_jax.progress import note, progress
 from itool_jax.rounds.evaluate import quick_scores
+from itool_jax.rounds.requirements import require_warmup
 from itool_jax.rounds.run_directory import RunDirectory
 from itool_jax.rounds.session import Session
 from itool_jax.rounds.settings import fit_config, rows_per_step
@@ -23,7 +24,9 @@ from itool_jax.training.objectives import sft
 
 
 def command(run: RunDirectory) -> None:
-    warmup(Session(run))
+    session = Session(run)
+    require_warmup(session)
+    warmup(session)
 
 
 def warmup(session: Session) -> StageResult:
@@ -70,7 +73,7 @@ def train_on(
         note(f"{stage.name}: nothing to train on ({len(fitting)} examples, {epochs} epochs)")
         return policy, counts
     rows = SftRows(Chains(fitting), cfg.row_tokens, fitting.parts)
-    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup")
+    per_step = rows_per_step(cfg, batch_divisor(session.mesh), "warmup.rows")
     batches = batched(
         rows,
         epochs=epochs,

@@ -22,7 +22,7 @@ from itool_jax.sampling.requests import Finished, Growth, Request, Sample
 
 __all__ = [
     "Finished", "Growth", "Request", "Sample", "SamplerConfig", "SamplerStats", "TreeSampler",
-    "arena_sharding", "prompt_columns", "require_places",
+    "arena_sharding", "own_places", "prompt_columns",
 ]  # fmt: skip
 
 
@@ -31,15 +31,22 @@ def prompt_columns(longest: int) -> int:
     return -(-longest // 64) * 64
 
 
-def require_places(trees: int, cohorts: int, mesh: Mesh) -> None:
-    """Raises UserError where so many trees of a process do not divide over cohorts and the devices of its mesh."""
-    parts = cohorts * batch_divisor(mesh)
-    if trees % parts:
+def own_places(trees: int, cohorts: int, mesh: Mesh, key: str, count: int = 1) -> int:
+    """How many of so many trees each of `count` processes grows.
+
+    Raises UserError, which names `key` as what the trees were given by, where those of a process do not divide over
+    cohorts and the devices of its `mesh`.
+    """
+    own, devices = max(1, trees // count), batch_divisor(mesh)
+    if own % (cohorts * devices):
+        step = count * cohorts * devices
+        shares = {"processes": count, "cohorts": cohorts, "devices (mesh data x fsdp)": devices}
+        over = " x ".join(f"{number} {what}" for what, number in shares.items() if number > 1)
         raise UserError(
-            f"{trees} trees of a process (config.round.search.trees, config.evaluate.slots, over "
-            f"{processes.count()} process(es)) do not divide over {cohorts} cohort(s) on the {batch_divisor(mesh)} "
-            f"devices of its mesh data x fsdp: choose a multiple of {parts * processes.count()}."
+            f"{key} is {trees}, which does not divide over {over}: choose a multiple of {step}, such as "
+            f"{-(-trees // step) * step}."
         )
+    return own
 
 
 class TreeSampler:
@@ -54,7 +61,7 @@ class TreeSampler:
         self.cfg, self.stats = cfg, SamplerStats()
         whole = mesh or make_mesh()
         mesh = processes.own_mesh(whole)
-        require_places(cfg.trees, cfg.cohorts, mesh)
+        own_places(cfg.trees, cfg.cohorts, mesh, "SamplerConfig.trees")
         self._policy = own_policy(policy, whole)
         self._cohorts = [Cohort(self._policy, cfg, seed, mesh, self.stats) for _ in range(cfg.cohorts)]
 

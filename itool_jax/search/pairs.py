@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -290,14 +289,11 @@ def _begins(whole: Tokens, start: Tokens) -> bool:
     return whole[: len(start)] == start
 
 
-def sampled(tree: SearchTree, pair: Preference) -> list[float | None]:
-    """The log-prob of each side as the sampler drew it, or None.
+def sampled(tree: SearchTree, pair: Preference) -> list[tuple[float, ...] | None]:
+    """The log-probs of each side's tokens as the sampler drew them; None for a side that it did not draw."""
 
-    A tree has those of whole fragments: a side of which the first tokens went to the prefix has none.
-    """
+    def drawn(side: Tokens, child: int) -> tuple[float, ...] | None:
+        logprobs = tree.logprobs(child) if child > ROOT else None
+        return logprobs and logprobs[-len(side) :]  # what the sides share at their beginning went to the prefix
 
-    def logprob(side: Tokens, child: int) -> float | None:
-        node = tree.nodes[child]
-        return math.log(node.prior) * len(side) ** tree.cfg.prior_power if child > 0 and node.tokens == side else None
-
-    return [logprob(side, child) for side, child in zip(pair.sides, pair.children, strict=True)]
+    return [drawn(side, child) for side, child in zip(pair.sides, pair.children, strict=True)]

@@ -77,6 +77,7 @@ class SearchTree:
         self._pool: TreePool | None = pool or TreePool(cfg)
         self._place = self._pool.take_place()
         self._parents, self._fragments = [-1], [b""]
+        self._logprobs: list[bytes | None] = [b""]  # of the fragments' tokens, float32 as the sampler has them
         self._children: dict[tuple[int, bytes], int] = {}
         self._read: tuple[int, list[Node], list[float]] = -1, [], []
 
@@ -118,11 +119,21 @@ class SearchTree:
 
     def path(self, node: int) -> tuple[int, ...]:
         """Tokens of the answer up to and including this node's fragment."""
-        fragments = []
+        return _tokens(b"".join(self._fragments[passed] for passed in self._way(node)))
+
+    def logprobs(self, node: int) -> tuple[float, ...] | None:
+        """Log-probs of the tokens of `path` as they were first drawn; None where a restored tree does not have them."""
+        pieces = [self._logprobs[passed] for passed in self._way(node)]
+        known = [piece for piece in pieces if piece is not None]
+        return tuple(array("f", b"".join(known))) if len(known) == len(pieces) else None
+
+    def _way(self, node: int) -> list[int]:
+        """The nodes from the root, without it, to this one."""
+        way = []
         while node != ROOT:
-            fragments.append(self._fragments[node])
+            way.append(node)
             node = self._parents[node]
-        return _tokens(b"".join(reversed(fragments)))
+        return way[::-1]
 
     def insert(self, node: int, fragments: Sequence[Fragment], end: End) -> int:
         """Adds a sample's fragments below `node` and returns its leaf.
@@ -135,15 +146,16 @@ class SearchTree:
             child = None if last and end == "budget" else self._children.get(key)
             if child is None:
                 prior = math.exp(sum(fragment.logprobs) / len(fragment.tokens) ** self.cfg.prior_power)
-                child = self._add(key, prior, end if last else None)
+                child = self._add(key, prior, end if last else None, array("f", fragment.logprobs).tobytes())
             node = child
         return node
 
-    def _add(self, key: tuple[int, bytes], prior: float, end: End | None) -> int:
+    def _add(self, key: tuple[int, bytes], prior: float, end: End | None, logprobs: bytes | None) -> int:
         parent, tokens = key
         child = self.pool.add(self._place, parent, prior, _ENDS[end])
         self._parents.append(parent)
         self._fragments.append(tokens)
+        self._logprobs.append(logprobs)
         if end != "budget":
             self._children[key] = child
         return child
@@ -186,15 +198,18 @@ class SearchTree:
             "expansions": self.expansions,
             "widened": self.widened,
             "nodes": [[getattr(node, name) for name in _KEPT] for node in self.nodes],
+            "logprobs": [None if logprobs is None else logprobs.hex() for logprobs in self._logprobs],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Makes a new tree the one that `state` was taken of, in every bit."""
-        pool = self.pool
+        """Makes a new tree the one that `state` was taken of, in every bit; earlier versions kept no log-probs."""
+        pool, logprobs = self.pool, state.get("logprobs") or [None] * len(state["nodes"])
         self.expansions, self.widened = state["expansions"], state["widened"]
         for index, (parent, tokens, prior, end, *numbers) in enumerate(state["nodes"]):
             if index != ROOT:
-                self._add((parent, array("i", tokens).tobytes()), prior, end)
+                packed = logprobs[index]
+                drawn = None if packed is None else bytes.fromhex(packed)
+                self._add((parent, array("i", tokens).tobytes()), prior, end, drawn)
             for name, number in zip(_NUMBERS, numbers, strict=True):
                 getattr(pool, name)[self._place, index] = number
         pool.close([self._place])
