@@ -91,7 +91,7 @@ class RowLog:
     """Rows with an `id`, as lines of JSON that outlive a kill; `kept_rows` reads them.
 
     On a mounted file system each is in the file when `keep` returns. In an object store they lie in parts below the
-    file's name.
+    file's name. One log writes to a file at a time, and others may read it meanwhile.
     """
 
     def __init__(self, path: epath.Path, before: Callable[[], None] = lambda: None):
@@ -127,6 +127,7 @@ class RowLog:
     def _next(self) -> AppendedFile:
         if files.is_local(self._path):
             files.make_folder(self._path.parent)
+            _remove_cut_off(self._path)
             return AppendedFile(self._path)
         return AppendedFile(self._path / f"{len(files.children(self._path)):05d}", PART_BYTES)
 
@@ -134,14 +135,11 @@ class RowLog:
 def kept_rows(path: epath.Path) -> dict[str, dict[str, Any]]:
     """The rows that a `RowLog` has written, by id, the last one of an id; none where there is no file.
 
-    A last line that a kill cut off is dropped from the file. UserError for any other line that cannot be read.
+    A last line that a kill cut off is left out. UserError for any other line that cannot be read.
     """
     rows = {}
     for file in _parts(path):
-        whole, _, cut_off = file.read_bytes().rpartition(b"\n")
-        if cut_off:
-            files.write_atomic(file, whole + b"\n" if whole else b"")
-        for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
+        for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], 1):
             try:
                 row = json.loads(line)
                 rows[row["id"]] = row
@@ -158,6 +156,14 @@ def _parts(path: epath.Path) -> list[epath.Path]:
     if not files.is_local(path):
         return files.children(path)
     return [path] if path.exists() else []
+
+
+def _remove_cut_off(path: epath.Path) -> None:
+    """Takes a last line that a kill cut off out of a local file, so that what is appended begins a line."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
 
 
 class LocalTwin:

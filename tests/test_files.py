@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from etils import epath
@@ -207,7 +208,7 @@ def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
     assert list(rows) == ["e0", "e1", "e2"] and rows["e1"]["text"] == "\u2028\n"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"id": "cut o')
-    assert kept_rows(path) == rows and path.read_bytes() == whole
+    assert kept_rows(path) == rows
     lines = whole.splitlines()
     for damage in (b'{"id": "e1", "te', b"[1]", b"{}", b"\xff", b"", b"[" * 100_000):
         path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
@@ -215,6 +216,26 @@ def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
             kept_rows(path)
     path.write_bytes(b"\n".join([lines[0], lines[2], b""]))
     assert list(kept_rows(path)) == ["e0", "e2"]
+
+
+def test_readers_leave_a_cut_file_alone_and_its_log_goes_on_where_it_is_whole(tmp_path):
+    """Processes of a run read the same files on a shared disk at once, also the one that was cut off by a kill."""
+    path = epath.Path(tmp_path / "kept.jsonl")
+    cut = b'{"id": "a"}\n' * 500 + b'{"id": "cut o'
+    path.write_bytes(cut)
+    with ThreadPoolExecutor(4) as readers:
+        found = list(readers.map(lambda _: kept_rows(path), range(100)))
+    assert found == [{"a": {"id": "a"}}] * 100
+    assert path.read_bytes() == cut and list(tmp_path.iterdir()) == [tmp_path / "kept.jsonl"]
+    log = RowLog(path)
+    assert path.read_bytes() == cut  # until something is kept
+    for id in "bc":
+        log.keep({"id": id})
+    log.close()
+    assert path.read_bytes() == b'{"id": "a"}\n' * 500 + b'{"id": "b"}\n{"id": "c"}\n'
+    path.write_bytes(b'{"id": "cut o')
+    log.keep({"id": "d"})
+    assert kept_rows(path) == {"d": {"id": "d"}}
 
 
 def test_an_appended_file_goes_on_where_it_was(anywhere):
