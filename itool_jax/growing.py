@@ -12,8 +12,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from etils import epath
@@ -164,30 +162,3 @@ def _remove_cut_off(path: epath.Path) -> None:
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
-
-
-class LocalTwin:
-    """A local folder for what cannot write elsewhere: the folder itself, or a temporary one whose files `send` copies.
-
-    Subfolders stay where they are.
-    """
-
-    def __init__(self, folder: epath.Path):
-        self._folder, self._sent = folder, dict[str, int]()
-        self._temporary = None if files.is_local(folder) else TemporaryDirectory(prefix="itool-jax-")
-        self.path = Path(folder if self._temporary is None else self._temporary.name)
-
-    def send(self) -> None:
-        """Copies the files that have grown."""
-        if self._temporary is None:
-            return
-        for file in self.path.iterdir():
-            content = file.read_bytes()
-            if len(content) != self._sent.get(file.name):
-                files.write_atomic(self._folder / file.name, content)
-                self._sent[file.name] = len(content)
-
-    def close(self) -> None:
-        self.send()
-        if self._temporary is not None:
-            self._temporary.cleanup()

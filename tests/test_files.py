@@ -10,7 +10,7 @@ from etils import epath
 
 from itool_jax import files, growing, object_store
 from itool_jax.errors import UserError
-from itool_jax.growing import AppendedFile, LocalTwin, RowLog, kept_rows
+from itool_jax.growing import AppendedFile, RowLog, kept_rows
 from tests.gcs_server import Object, Refused
 
 TREE = {"b.txt": b"1", "b/c": b"22", "b/d/e": b"", "z": b"4444"}
@@ -258,15 +258,3 @@ def test_a_large_object_is_written_anew_less_often(bucket, monkeypatch):
     assert not file.is_due
     now = 41.0
     assert file.is_due
-
-
-def test_a_local_twin_copies_what_has_grown(bucket, storage):
-    twin = LocalTwin(bucket / "board")
-    (twin.path / "events").write_bytes(b"1")
-    twin.send()
-    before = len(storage.requests)
-    twin.send()
-    assert len(storage.requests) == before and storage.files(bucket.name) == {"board/events": b"1"}
-    (twin.path / "events").write_bytes(b"12")
-    twin.close()
-    assert storage.files(bucket.name) == {"board/events": b"12"} and not twin.path.exists()
