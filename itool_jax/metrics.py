@@ -13,7 +13,7 @@ from etils import epath
 
 from itool_jax import files
 from itool_jax.errors import UserError
-from itool_jax.growing import AppendedFile
+from itool_jax.growing import AppendedFile, Flusher
 
 if TYPE_CHECKING:
     from itool_jax.event_file import EventFile
@@ -57,6 +57,7 @@ class MetricsWriter:
         self._run = epath.Path(run)
         self._lines = AppendedFile(self._run / NAME)
         self._boards: dict[str, EventFile] = {}
+        self._flusher = Flusher(lambda: self._lines.seconds_left, self._flush)
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """Records scalars (Python, NumPy or JAX) under a stage name such as "round_000/prefer"."""
@@ -66,26 +67,31 @@ class MetricsWriter:
             return
         row = {"stage": stage, "step": int(step), "time": round(time.time(), 3)}
         row |= {name: plain_number(float(value)) for name, value in values.items()}
-        if stage not in self._boards:
-            self._begin(stage, step)
-        self._lines.append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
-        self._show(row)
-        if self._lines.is_due:
-            self.flush()
+        with self._flusher.lock():
+            if stage not in self._boards:
+                self._begin(stage, step)
+            self._lines.append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
+            self._show(row)
 
     def flush(self) -> None:
-        """What was written outlives a kill from here on, also in TensorBoard."""
-        self._lines.flush()
-        for board in self._boards.values():
-            board.flush()
+        """What was written outlives a kill from here on, also in TensorBoard. Any thread may call it."""
+        with self._flusher.lock():
+            self._flush()
 
     def close(self) -> None:
         """Flushes everything. The writer may be used again afterwards."""
-        self.flush()
+        self._flusher.stop()
+        with self._flusher.lock():
+            self._flush()
+            for board in self._boards.values():
+                board.close()
+            self._boards.clear()
+            self._lines.close()
+
+    def _flush(self) -> None:
+        self._lines.flush()
         for board in self._boards.values():
-            board.close()
-        self._boards.clear()
-        self._lines.close()
+            board.flush()
 
     def _begin(self, stage: str, step: int) -> None:
         from itool_jax.event_file import EventFile  # imports torch where that is installed: seconds

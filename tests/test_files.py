@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -199,6 +201,65 @@ def test_in_a_bucket_rows_wait_to_go_up_together(bucket, storage):
     assert sum("upload" in request for request in storage.requests[before:]) == 1
 
 
+def until(holds, seconds=20):
+    """Waits for a thread."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"did not come within {seconds} s"
+        time.sleep(0.01)
+
+
+def test_in_a_bucket_rows_go_up_though_no_other_row_comes(bucket, storage, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.3)
+    before, threads = len(storage.requests), threading.active_count()
+    log = RowLog(bucket / "rows.jsonl")
+    for wave in range(2):
+        for number in range(5):
+            log.keep({"id": f"e{wave}{number}"})
+        until(lambda wave=wave: len(kept_rows(bucket / "rows.jsonl")) == 5 * wave + 5)
+    assert sum("upload" in request for request in storage.requests[before:]) < 10
+    log.close()
+    assert threading.active_count() == threads
+    log.keep({"id": "f"})
+    until(lambda: "f" in kept_rows(bucket / "rows.jsonl"))
+    log.close()
+
+
+def test_in_a_bucket_no_row_is_lost_between_the_writer_and_its_thread(bucket, storage, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.001)
+    monkeypatch.setattr(growing, "PART_BYTES", 1000)
+    log = RowLog(bucket / "rows.jsonl")
+    for number in range(500):
+        log.keep({"id": number})
+        if number % 20 == 0:
+            time.sleep(0.002)
+    log.close()
+    assert list(kept_rows(bucket / "rows.jsonl")) == list(range(500))
+    lines = b"".join(storage.files(bucket.name).values()).splitlines()
+    assert len(lines) == 500
+
+
+@pytest.mark.parametrize("next_call", ["keep", "flush", "close"])
+def test_in_a_bucket_an_upload_that_fails_in_the_thread_is_told_to_the_writer(bucket, storage, monkeypatch, next_call):
+    """The store works again by then, so it can only be the error of before; and the rows are there nonetheless."""
+    monkeypatch.setattr(growing, "SECONDS", 0.3)
+    refused = threading.Event()
+
+    def full(method, name, key):
+        refused.set()
+        raise Refused(403, "full")
+
+    log, rest = RowLog(bucket / "rows.jsonl"), {"keep": [{"id": "b"}]}.get(next_call, [])
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "before", full)
+        log.keep({"id": "a"})
+        assert refused.wait(20)
+    with pytest.raises(OSError, match="full"):
+        getattr(log, next_call)(*rest)
+    log.close()
+    assert list(kept_rows(bucket / "rows.jsonl")) == ["a", *(row["id"] for row in rest)]
+
+
 def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
     path = epath.Path(tmp_path / "kept.jsonl")
     log = RowLog(path)
@@ -254,7 +315,8 @@ def test_a_large_object_is_written_anew_less_often(bucket, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: now)
     file = AppendedFile(bucket / "x")
     file.append(bytes(10 << 20))
+    assert file.seconds_left == 40
     now = 31.0
-    assert not file.is_due
-    now = 41.0
-    assert file.is_due
+    assert file.seconds_left == 9
+    file.flush()
+    assert file.seconds_left is None

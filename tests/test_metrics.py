@@ -3,6 +3,8 @@
 import json
 import math
 import struct
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +96,20 @@ def test_a_stage_that_ended_before_a_kill_is_whole_in_tensorboard(anywhere):
     assert board(anywhere, "a/heldout") == [("hard", n, n) for n in range(50)]
     assert board(anywhere, "b") == [("loss", 0, 2)]
     writer.close()
+
+
+def test_in_a_bucket_lines_and_points_go_up_though_nothing_else_is_written(bucket, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.2)
+    threads, end = threading.active_count(), time.monotonic() + 20
+    writer = MetricsWriter(bucket)
+    writer.write(0, "a", {"loss": 1})
+    writer.write(1, "a", {"loss": 2})
+    while board(bucket, "a") != [("loss", 0, 1), ("loss", 1, 2)]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert steps(bucket, "a") == [0, 1]
+    writer.close()
+    assert threading.active_count() == threads
 
 
 def test_event_files_are_those_of_tensorboardx(tmp_path):
