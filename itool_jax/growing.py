@@ -1,8 +1,9 @@
 """Files that grow while a run works, and are sound at whatever moment it is killed.
 
-An object store has no appends. There what is appended waits in memory and goes up every SECONDS, so a kill takes the
-last of it along, which is made again. The newest object is written anew with each of these uploads; rows go to numbered
-objects of PART_BYTES, so that an upload stays small however many rows there are.
+An object store has no appends. There what is appended waits in memory, and goes up SECONDS after the upload before it:
+with what is appended then, or by a thread where nothing is. So a kill takes the last of it along, which is made again.
+The newest object is written anew with each of these uploads; rows go to numbered objects of PART_BYTES, so that an
+upload stays small however many rows there are.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 from etils import epath
@@ -46,11 +47,10 @@ class AppendedFile:
         return self._end() >= self._full
 
     @property
-    def is_due(self) -> bool:
-        """Whether some of it has waited long enough to be flushed."""
-        content = self._content or b""
-        wait = max(SECONDS, len(content) / _BYTES_A_SECOND)
-        return self._waits and time.monotonic() - self._flushed > wait
+    def seconds_left(self) -> float | None:
+        """How long it may still wait to be flushed; None where nothing waits."""
+        wait = max(SECONDS, len(self._content or b"") / _BYTES_A_SECOND)
+        return self._flushed + wait - time.monotonic() if self._waits else None
 
     def append(self, data: bytes, *, sync: bool = False) -> int:
         """Appends, with `sync` to the disk itself, and returns where the bytes begin."""
@@ -87,27 +87,107 @@ class AppendedFile:
         return len(self._content)
 
 
+class Flusher:
+    """Flushes what waits when it is due: as `lock` is left, or by a thread that lives until `stop`."""
+
+    def __init__(self, seconds_left: Callable[[], float | None], flush: Callable[[], None]):
+        """`seconds_left` says in how long it is due, None where nothing waits; both are called with the lock held."""
+        self._seconds_left, self._flush = seconds_left, flush
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._error: BaseException | None = None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """To be held by what changes what is flushed. Raises afterwards the error that the thread ran into."""
+        with self._changed:
+            try:
+                yield
+                self._wake(self._flush_due())
+            finally:
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error
+
+    def stop(self) -> None:
+        """Ends the thread, which the next `lock` begins anew where something waits. Not to be called within one."""
+        if self._thread is not None:
+            with self._changed:
+                self._stopping = True
+                self._changed.notify()
+            self._thread.join()
+            self._thread, self._stopping = None, False
+
+    def _flush_due(self) -> float | None:
+        """Flushes what is due, and returns the seconds until something will be."""
+        left = self._seconds_left()
+        if left is not None and left <= 0:
+            self._flush()
+            left = self._seconds_left()
+        return left
+
+    def _wake(self, left: float | None) -> None:
+        """Has the thread look anew, and begins it where something waits."""
+        if self._thread is not None:
+            self._changed.notify()
+        elif left is not None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._stopping:
+                try:
+                    left = None if self._error else self._flush_due()
+                except BaseException as error:  # whatever it is, the writer is told
+                    self._error, left = error, None
+                self._changed.wait(left)
+
+
 class RowLog:
     """Rows with an `id`, as lines of JSON that outlive a kill; `kept_rows` reads them.
 
     On a mounted file system each is in the file when `keep` returns. In an object store they lie in parts below the
-    file's name.
+    file's name. One log writes to a file at a time, and others may read it meanwhile.
     """
 
     def __init__(self, path: epath.Path, before: Callable[[], None] = lambda: None):
-        """`before` is called before rows are written: what they tell of must be there first."""
+        """`before` is called before rows are written: what they tell of must be there first.
+
+        A thread of the log may call it, with `lock` held.
+        """
         self._path, self._before = path, before
         self._waiting: list[bytes] = []
         self._file: AppendedFile | None = None
         self._flushed = time.monotonic()
+        self._flusher = Flusher(self._seconds_left, self._write)
+        self.lock = self._flusher.lock
 
     def keep(self, row: Mapping[str, Any]) -> None:
-        self._waiting.append((json.dumps(row) + "\n").encode())
-        if files.is_local(self._path) or time.monotonic() - self._flushed > SECONDS:
-            self.flush()
+        with self.lock():
+            self._waiting.append((json.dumps(row) + "\n").encode())
 
     def flush(self) -> None:
         """Writes the rows that wait."""
+        with self.lock():
+            self._write()
+
+    def close(self) -> None:
+        """Writes the rows that wait; more may come afterwards. Not to be called with the lock held."""
+        self._flusher.stop()
+        with self.lock():
+            self._write()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _seconds_left(self) -> float | None:
+        if not self._waiting:
+            return None
+        return 0 if files.is_local(self._path) else self._flushed + SECONDS - time.monotonic()
+
+    def _write(self) -> None:
         if self._waiting:
             self._before()
             if self._file is None or self._file.is_full:
@@ -117,16 +197,10 @@ class RowLog:
             self._waiting.clear()
         self._flushed = time.monotonic()
 
-    def close(self) -> None:
-        """Writes the rows that wait; more may come afterwards."""
-        self.flush()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
     def _next(self) -> AppendedFile:
         if files.is_local(self._path):
             files.make_folder(self._path.parent)
+            _remove_cut_off(self._path)
             return AppendedFile(self._path)
         return AppendedFile(self._path / f"{len(files.children(self._path)):05d}", PART_BYTES)
 
@@ -134,14 +208,11 @@ class RowLog:
 def kept_rows(path: epath.Path) -> dict[str, dict[str, Any]]:
     """The rows that a `RowLog` has written, by id, the last one of an id; none where there is no file.
 
-    A last line that a kill cut off is dropped from the file. UserError for any other line that cannot be read.
+    A last line that a kill cut off is left out. UserError for any other line that cannot be read.
     """
     rows = {}
     for file in _parts(path):
-        whole, _, cut_off = file.read_bytes().rpartition(b"\n")
-        if cut_off:
-            files.write_atomic(file, whole + b"\n" if whole else b"")
-        for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
+        for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], 1):
             try:
                 row = json.loads(line)
                 rows[row["id"]] = row
@@ -160,28 +231,9 @@ def _parts(path: epath.Path) -> list[epath.Path]:
     return [path] if path.exists() else []
 
 
-class LocalTwin:
-    """A local folder for what cannot write elsewhere: the folder itself, or a temporary one whose files `send` copies.
-
-    Subfolders stay where they are.
-    """
-
-    def __init__(self, folder: epath.Path):
-        self._folder, self._sent = folder, dict[str, int]()
-        self._temporary = None if files.is_local(folder) else TemporaryDirectory(prefix="itool-jax-")
-        self.path = Path(folder if self._temporary is None else self._temporary.name)
-
-    def send(self) -> None:
-        """Copies the files that have grown."""
-        if self._temporary is None:
-            return
-        for file in self.path.iterdir():
-            content = file.read_bytes()
-            if len(content) != self._sent.get(file.name):
-                files.write_atomic(self._folder / file.name, content)
-                self._sent[file.name] = len(content)
-
-    def close(self) -> None:
-        self.send()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+def _remove_cut_off(path: epath.Path) -> None:
+    """Takes a last line that a kill cut off out of a local file, so that what is appended begins a line."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)

@@ -13,10 +13,10 @@ from etils import epath
 
 from itool_jax import files
 from itool_jax.errors import UserError
-from itool_jax.growing import AppendedFile, LocalTwin
+from itool_jax.growing import AppendedFile, Flusher
 
 if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+    from itool_jax.event_file import EventFile
 
 NAME = "metrics.jsonl"
 _RESERVED = ("stage", "step", "time")
@@ -47,6 +47,8 @@ class MetricsWriter:
 
     A stage that is run again after a kill writes some of its steps a second time: its first write drops the recorded
     lines of that stage at or after that step, here and in TensorBoard, so every step stands once.
+
+    In an object store what is written goes up as `itool_jax.growing` says.
     """
 
     def __init__(self, run: str | os.PathLike[str], *, writes: bool = True):
@@ -54,7 +56,8 @@ class MetricsWriter:
         self._writes = writes
         self._run = epath.Path(run)
         self._lines = AppendedFile(self._run / NAME)
-        self._boards: dict[str, tuple[SummaryWriter, LocalTwin]] = {}
+        self._boards: dict[str, EventFile] = {}
+        self._flusher = Flusher(lambda: self._lines.seconds_left, self._flush)
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """Records scalars (Python, NumPy or JAX) under a stage name such as "round_000/prefer"."""
@@ -62,31 +65,36 @@ class MetricsWriter:
             raise ValueError(f"metrics cannot be named {clash[0]!r}")
         if not self._writes:
             return
-        if stage not in self._boards:
-            self._begin(stage, step)
         row = {"stage": stage, "step": int(step), "time": round(time.time(), 3)}
         row |= {name: plain_number(float(value)) for name, value in values.items()}
-        self._lines.append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
-        self._show(row)
-        if self._lines.is_due:
-            self.flush()
-            for _, twin in self._boards.values():
-                twin.send()
+        with self._flusher.lock():
+            if stage not in self._boards:
+                self._begin(stage, step)
+            self._lines.append((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
+            self._show(row)
 
     def flush(self) -> None:
-        """What was written outlives a kill from here on; TensorBoard has it at the latest when a stage goes on."""
-        self._lines.flush()
+        """What was written outlives a kill from here on, also in TensorBoard. Any thread may call it."""
+        with self._flusher.lock():
+            self._flush()
 
     def close(self) -> None:
         """Flushes everything. The writer may be used again afterwards."""
-        for board, twin in self._boards.values():
-            board.close()
-            twin.close()
-        self._boards.clear()
-        self._lines.close()
+        self._flusher.stop()
+        with self._flusher.lock():
+            self._flush()
+            for board in self._boards.values():
+                board.close()
+            self._boards.clear()
+            self._lines.close()
+
+    def _flush(self) -> None:
+        self._lines.flush()
+        for board in self._boards.values():
+            board.flush()
 
     def _begin(self, stage: str, step: int) -> None:
-        from tensorboardX import SummaryWriter  # imports torch where that is installed: seconds
+        from itool_jax.event_file import EventFile  # imports torch where that is installed: seconds
 
         self._drop(stage, step)
         folder = self._run / "tensorboard" / stage
@@ -94,8 +102,7 @@ class MetricsWriter:
         for path in files.children(folder):
             if not path.is_dir():  # a folder in it belongs to another stage, such as warmup/easy/heldout
                 path.unlink()
-        twin = LocalTwin(folder)
-        self._boards[stage] = SummaryWriter(os.fspath(twin.path), flush_secs=10), twin
+        self._boards[stage] = EventFile(folder)
         for row in read_metrics(self._run):
             if row["stage"] == stage:
                 self._show(row)
@@ -116,10 +123,8 @@ class MetricsWriter:
             files.write_atomic(path, kept)
 
     def _show(self, row: Mapping[str, Any]) -> None:
-        board, _ = self._boards[row["stage"]]
-        for name, value in row.items():
-            if name not in _RESERVED:
-                board.add_scalar(name, float(value), row["step"], walltime=row["time"])
+        values = {name: float(value) for name, value in row.items() if name not in _RESERVED}
+        self._boards[row["stage"]].show(row["step"], row["time"], values)
 
 
 def plain_number(value: float) -> float | str:

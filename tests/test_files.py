@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from etils import epath
 
 from itool_jax import files, growing, object_store
 from itool_jax.errors import UserError
-from itool_jax.growing import AppendedFile, LocalTwin, RowLog, kept_rows
+from itool_jax.growing import AppendedFile, RowLog, kept_rows
 from tests.gcs_server import Object, Refused
 
 TREE = {"b.txt": b"1", "b/c": b"22", "b/d/e": b"", "z": b"4444"}
@@ -198,6 +201,65 @@ def test_in_a_bucket_rows_wait_to_go_up_together(bucket, storage):
     assert sum("upload" in request for request in storage.requests[before:]) == 1
 
 
+def until(holds, seconds=20):
+    """Waits for a thread."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"did not come within {seconds} s"
+        time.sleep(0.01)
+
+
+def test_in_a_bucket_rows_go_up_though_no_other_row_comes(bucket, storage, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.3)
+    before, threads = len(storage.requests), threading.active_count()
+    log = RowLog(bucket / "rows.jsonl")
+    for wave in range(2):
+        for number in range(5):
+            log.keep({"id": f"e{wave}{number}"})
+        until(lambda wave=wave: len(kept_rows(bucket / "rows.jsonl")) == 5 * wave + 5)
+    assert sum("upload" in request for request in storage.requests[before:]) < 10
+    log.close()
+    assert threading.active_count() == threads
+    log.keep({"id": "f"})
+    until(lambda: "f" in kept_rows(bucket / "rows.jsonl"))
+    log.close()
+
+
+def test_in_a_bucket_no_row_is_lost_between_the_writer_and_its_thread(bucket, storage, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.001)
+    monkeypatch.setattr(growing, "PART_BYTES", 1000)
+    log = RowLog(bucket / "rows.jsonl")
+    for number in range(500):
+        log.keep({"id": number})
+        if number % 20 == 0:
+            time.sleep(0.002)
+    log.close()
+    assert list(kept_rows(bucket / "rows.jsonl")) == list(range(500))
+    lines = b"".join(storage.files(bucket.name).values()).splitlines()
+    assert len(lines) == 500
+
+
+@pytest.mark.parametrize("next_call", ["keep", "flush", "close"])
+def test_in_a_bucket_an_upload_that_fails_in_the_thread_is_told_to_the_writer(bucket, storage, monkeypatch, next_call):
+    """The store works again by then, so it can only be the error of before; and the rows are there nonetheless."""
+    monkeypatch.setattr(growing, "SECONDS", 0.3)
+    refused = threading.Event()
+
+    def full(method, name, key):
+        refused.set()
+        raise Refused(403, "full")
+
+    log, rest = RowLog(bucket / "rows.jsonl"), {"keep": [{"id": "b"}]}.get(next_call, [])
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "before", full)
+        log.keep({"id": "a"})
+        assert refused.wait(20)
+    with pytest.raises(OSError, match="full"):
+        getattr(log, next_call)(*rest)
+    log.close()
+    assert list(kept_rows(bucket / "rows.jsonl")) == ["a", *(row["id"] for row in rest)]
+
+
 def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
     path = epath.Path(tmp_path / "kept.jsonl")
     log = RowLog(path)
@@ -207,7 +269,7 @@ def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
     assert list(rows) == ["e0", "e1", "e2"] and rows["e1"]["text"] == "\u2028\n"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"id": "cut o')
-    assert kept_rows(path) == rows and path.read_bytes() == whole
+    assert kept_rows(path) == rows
     lines = whole.splitlines()
     for damage in (b'{"id": "e1", "te', b"[1]", b"{}", b"\xff", b"", b"[" * 100_000):
         path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
@@ -215,6 +277,26 @@ def test_kept_rows_survive_a_cut_and_name_a_damaged_line(tmp_path):
             kept_rows(path)
     path.write_bytes(b"\n".join([lines[0], lines[2], b""]))
     assert list(kept_rows(path)) == ["e0", "e2"]
+
+
+def test_readers_leave_a_cut_file_alone_and_its_log_goes_on_where_it_is_whole(tmp_path):
+    """Processes of a run read the same files on a shared disk at once, also the one that was cut off by a kill."""
+    path = epath.Path(tmp_path / "kept.jsonl")
+    cut = b'{"id": "a"}\n' * 500 + b'{"id": "cut o'
+    path.write_bytes(cut)
+    with ThreadPoolExecutor(4) as readers:
+        found = list(readers.map(lambda _: kept_rows(path), range(100)))
+    assert found == [{"a": {"id": "a"}}] * 100
+    assert path.read_bytes() == cut and list(tmp_path.iterdir()) == [tmp_path / "kept.jsonl"]
+    log = RowLog(path)
+    assert path.read_bytes() == cut  # until something is kept
+    for id in "bc":
+        log.keep({"id": id})
+    log.close()
+    assert path.read_bytes() == b'{"id": "a"}\n' * 500 + b'{"id": "b"}\n{"id": "c"}\n'
+    path.write_bytes(b'{"id": "cut o')
+    log.keep({"id": "d"})
+    assert kept_rows(path) == {"d": {"id": "d"}}
 
 
 def test_an_appended_file_goes_on_where_it_was(anywhere):
@@ -233,19 +315,8 @@ def test_a_large_object_is_written_anew_less_often(bucket, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: now)
     file = AppendedFile(bucket / "x")
     file.append(bytes(10 << 20))
+    assert file.seconds_left == 40
     now = 31.0
-    assert not file.is_due
-    now = 41.0
-    assert file.is_due
-
-
-def test_a_local_twin_copies_what_has_grown(bucket, storage):
-    twin = LocalTwin(bucket / "board")
-    (twin.path / "events").write_bytes(b"1")
-    twin.send()
-    before = len(storage.requests)
-    twin.send()
-    assert len(storage.requests) == before and storage.files(bucket.name) == {"board/events": b"1"}
-    (twin.path / "events").write_bytes(b"12")
-    twin.close()
-    assert storage.files(bucket.name) == {"board/events": b"12"} and not twin.path.exists()
+    assert file.seconds_left == 9
+    file.flush()
+    assert file.seconds_left is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from etils import epath
 
@@ -55,7 +58,7 @@ def test_in_a_bucket_rows_go_up_together_and_count_with_the_index(bucket, storag
     kept.keep(row(2))
     found = storage.files(bucket.name)
     assert list(found) == ["000/00000.jsonl.zst", "000/index.jsonl/00000"]
-    monkeypatch.setattr(growing, "SECONDS", 99)
+    monkeypatch.setattr(growing, "SECONDS", 1e6)
     lost = KeptTrees(bucket, before=lambda: pytest.fail("nothing is to be written"))
     lost.keep(row(3))  # and the process is killed
     again = KeptTrees(bucket)
@@ -93,6 +96,49 @@ def test_what_must_be_there_before_a_row_counts_is_asked_for_first(bucket, stora
     kept.keep(row(1))
     kept.close()
     assert seen == [[]] and len(storage.files(bucket.name)) == 2
+
+
+def test_in_a_bucket_a_wave_of_trees_goes_up_though_the_next_one_is_far(bucket, monkeypatch):
+    """Whoever looks finds no tree without its frame, nor without what it tells of, though a thread sends them up."""
+    monkeypatch.setattr(growing, "SECONDS", 0.1)
+    noted, there = [], set()
+    kept = KeptTrees(bucket, 150, before=lambda: there.update(noted))
+    for wave in range(3):
+        for number in range(8 * wave, 8 * wave + 8):
+            noted.append(f"r{number}")
+            kept.keep(row(number))
+            time.sleep(0.01)
+        rows_when_there(bucket, noted, there)
+    kept.close()
+
+
+def rows_when_there(folder, ids, before=()):
+    """Waits until these rows count, and reads those that do again and again."""
+    found, end = [], time.monotonic() + 20
+    while found != ids:
+        assert time.monotonic() < end
+        reader = KeptTrees(folder)
+        found = [id for id in ids if id in reader]
+        assert not before or before.issuperset(found)
+        assert list(reader.rows(found)) == [row(int(id[1:])) for id in found]
+
+
+def test_in_a_bucket_a_row_that_comes_while_others_go_up_goes_up_next(bucket, storage, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.3)
+    under_way = threading.Event()
+
+    def slow(method, name, key):
+        if not under_way.is_set():
+            under_way.set()
+            time.sleep(0.3)
+
+    monkeypatch.setattr(storage, "before", slow)
+    kept = KeptTrees(bucket)
+    kept.keep(row(0))
+    assert under_way.wait(20)
+    kept.keep(row(1))
+    rows_when_there(bucket, ["r0", "r1"])
+    kept.close()
 
 
 def test_a_row_that_was_changed_is_told(tmp_path):

@@ -3,14 +3,18 @@
 import json
 import math
 import struct
+import threading
+import time
 
 import numpy as np
 import pytest
 from etils import epath
+from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
 
 from itool_jax import files, growing, metrics
 from itool_jax.errors import UserError
+from itool_jax.event_file import EventFile
 from itool_jax.metrics import MetricsWriter, read_metrics
 
 
@@ -76,6 +80,51 @@ def test_in_a_bucket_lines_go_up_every_so_often_and_before_a_state_is_saved(buck
     writer.write(1, "a", {"loss": 1})
     assert steps(bucket, "a") == [0, 1]
     writer.close()
+
+
+def test_a_stage_that_ended_before_a_kill_is_whole_in_tensorboard(anywhere):
+    writer = MetricsWriter(anywhere)
+    for step in range(50):
+        writer.write(step, "a", {"loss": step, "rate": 0.5})
+        writer.write(step, "a/heldout", {"hard": step})
+    writer.flush()  # as before the last state is saved
+    writer.write(0, "b", {"loss": 1})  # and the process is killed: `a` does not go on
+    again = MetricsWriter(anywhere)
+    again.write(0, "b", {"loss": 2})
+    again.close()
+    assert board(anywhere, "a") == [(name, n, y) for n in range(50) for name, y in (("loss", n), ("rate", 0.5))]
+    assert board(anywhere, "a/heldout") == [("hard", n, n) for n in range(50)]
+    assert board(anywhere, "b") == [("loss", 0, 2)]
+    writer.close()
+
+
+def test_in_a_bucket_lines_and_points_go_up_though_nothing_else_is_written(bucket, monkeypatch):
+    monkeypatch.setattr(growing, "SECONDS", 0.2)
+    threads, end = threading.active_count(), time.monotonic() + 20
+    writer = MetricsWriter(bucket)
+    writer.write(0, "a", {"loss": 1})
+    writer.write(1, "a", {"loss": 2})
+    while board(bucket, "a") != [("loss", 0, 1), ("loss", 1, 2)]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert steps(bucket, "a") == [0, 1]
+    writer.close()
+    assert threading.active_count() == threads
+
+
+def test_event_files_are_those_of_tensorboardx(tmp_path):
+    values = {"loss": 0.25, "not finite": math.nan, "accuracy/hard": 1e9}
+    (tmp_path / "ours").mkdir()
+    file = EventFile(epath.Path(tmp_path / "ours"))
+    file.show(3, 17.5, values)
+    file.close()
+    with SummaryWriter(str(tmp_path / "theirs")) as theirs:
+        for name, value in values.items():
+            theirs.add_scalar(name, value, 3, walltime=17.5)
+    ours, expected = ([path.read_bytes() for path in (tmp_path / name).iterdir()] for name in ("ours", "theirs"))
+    first = len(expected[0]) - len(expected[0].partition(b"brain.Event:2")[2]) + 4  # it has the time in it
+    assert len(ours) == len(expected) == 1
+    assert ours[0][first:] == expected[0][first:]
 
 
 def test_stages_may_lie_within_each_other(anywhere):

@@ -12,8 +12,10 @@ import pytest
 from itool_jax import files
 from itool_jax.config import default_config
 from itool_jax.errors import UserError
+from itool_jax.metrics import read_metrics
 from itool_jax.rounds import manifest
 from itool_jax.rounds.run_directory import digest_file, digest_of, open_run, read_run
+from tests.test_metrics import board
 
 
 def write_text(text):
@@ -37,6 +39,17 @@ def test_a_complete_stage_is_not_done_again(anywhere):
     assert again.paths["text"].read_text() == "abc"
     assert again.summary == {"letters": 3}
     assert again.digests == first.digests == {"text": digest_file(again.paths["text"])}
+
+
+def test_the_curves_of_a_stage_are_whole_before_it_counts_as_complete(anywhere):
+    def body(stage):
+        run.metrics.write(1, stage.name, {"loss": 0.5})
+        write_text("abc")(stage)
+
+    with open_run(anywhere / "run", default_config()) as run:
+        run.stage("warmup/easy", inputs={}, outputs={"text": "warmup/text.txt"}, body=body)
+        assert [row["loss"] for row in read_metrics(anywhere / "run")] == [0.5]
+        assert board(anywhere / "run", "warmup/easy") == [("loss", 1, 0.5)]
 
 
 def test_other_inputs_do_a_stage_again(tmp_path, capsys):

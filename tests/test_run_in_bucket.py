@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from itool_jax.evaluation import report
@@ -17,6 +18,7 @@ from itool_jax.metrics import read_metrics
 from itool_jax.search.records import read_records
 from itool_jax.training.utilization import is_of_the_machine
 from tests.gcs_server import Refused
+from tests.test_metrics import board
 from tests.test_rounds import CONFIG, assert_same_weights, checkpoints_and_files, overrides, run_cli
 
 TINY = {
@@ -33,6 +35,7 @@ TINY = {
     "round.select.limit": 4,
 }
 ARGUMENTS = [f"--config={CONFIG}", *overrides(**TINY)]
+NO_FIGURES = ("stage", "step", "time")
 POLICIES = ("warmup/easy", "warmup/hard", "round_000")
 WORKER = """
 import sys
@@ -120,6 +123,7 @@ def assert_same_runs(workdir, local, storage):
     for stage in POLICIES:
         assert_same_weights(workdir / stage / "checkpoint", local / stage / "checkpoint", workdir, local)
     assert curves(workdir) == curves(local)
+    assert_boards_show_the_curves(workdir)
     assert list(read_records(workdir / "round_000/trees")) == list(read_records(local / "round_000/trees"))
     sets = [report.to_json(report.collect(run))["sets"] for run in (workdir, local)]
     assert sets[0] == sets[1]
@@ -135,6 +139,15 @@ def curves(workdir):
         values = {name: value for name, value in row.items() if name != "time" and not is_of_the_machine(name)}
         found.setdefault(row["stage"], []).append(values)
     return found
+
+
+def assert_boards_show_the_curves(workdir):
+    """Every figure of metrics.jsonl is a point of TensorBoard, and nothing else is."""
+    expected = {}
+    for row in read_metrics(workdir):
+        points = [(name, row["step"], np.float32(value)) for name, value in row.items() if name not in NO_FIGURES]
+        expected.setdefault(row["stage"], []).extend(points)
+    assert {stage: board(workdir, stage) for stage in expected} == expected
 
 
 def file_names(workdir, storage):

@@ -31,7 +31,7 @@ class KeptTrees:
         process: int = 0,
         before: Callable[[], None] = lambda: None,
     ):
-        """`before` is called before rows count: what must be on disk by then, it writes."""
+        """`before` is called before rows count, maybe by another thread: what must be on disk by then, it writes."""
         self._top, self._own, self._file_bytes = folder, f"{process:03d}", file_bytes
         self._folder = folder / self._own
         self._places: dict[str, dict[str, Any]] = {}
@@ -58,15 +58,16 @@ class KeptTrees:
     def keep(self, row: dict[str, Any]) -> None:
         """Appends a row, with its `id` and its `pairs`."""
         frame = compress_line(row)
-        frames = self._open()
-        if frames.is_full:
-            frames.close()
-            self._number, self._frames = self._number + 1, None
+        with self._index.lock():  # a thread of the index flushes the frames
             frames = self._open()
-        offset = frames.append(frame, sync=True)
-        place = {"file": self._number, "offset": offset, "size": len(frame), "pairs": len(row["pairs"])}
-        self._places[row["id"]] = {**place, "folder": self._own}
-        self._index.keep({"id": row["id"], **place})
+            if frames.is_full:
+                frames.close()
+                self._number, self._frames = self._number + 1, None
+                frames = self._open()
+            offset = frames.append(frame, sync=True)
+            place = {"file": self._number, "offset": offset, "size": len(frame), "pairs": len(row["pairs"])}
+            self._places[row["id"]] = {**place, "folder": self._own}
+            self._index.keep({"id": row["id"], **place})
 
     def close(self) -> None:
         """All rows count from here on; more may come."""
@@ -99,4 +100,5 @@ class KeptTrees:
 
     def _flush_frames(self) -> None:
         self._before()
-        self._open().flush()
+        if self._frames is not None:
+            self._frames.flush()

@@ -94,6 +94,7 @@ class RunDirectory:
         started = time.monotonic()
         try:
             summary = plain(body(stage) or {})
+            self.metrics.flush()  # its curves are whole: it does not go on
             processes.together(f"{name} has ended")
             digests = stage.place(self.path)
         except BaseException:
