@@ -25,6 +25,7 @@ from itool_jax.errors import UserError
 SECONDS = 30
 PART_BYTES = 4 << 20
 _BYTES_A_SECOND = 256 << 10  # a large object is written anew less often
+FLUSHER = "itool-jax flusher"  # name of the threads that flush
 
 
 class AppendedFile:
@@ -132,7 +133,7 @@ class Flusher:
         if self._thread is not None:
             self._changed.notify()
         elif left is not None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread = threading.Thread(target=self._run, name=FLUSHER, daemon=True)
             self._thread.start()
 
     def _run(self) -> None:

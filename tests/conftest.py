@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 import pytest
 from hypothesis import settings
@@ -48,6 +49,14 @@ def anywhere(request, tmp_path):
     from etils import epath
 
     return epath.Path(tmp_path) if request.param == "local" else request.getfixturevalue("bucket") / "folder"
+
+
+@pytest.fixture
+def flushers():
+    """Tells which threads flush what waits to go to a bucket."""
+    from itool_jax.growing import FLUSHER
+
+    return lambda: {thread for thread in threading.enumerate() if thread.name == FLUSHER}
 
 
 @pytest.fixture

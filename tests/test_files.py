@@ -209,9 +209,9 @@ def until(holds, seconds=20):
         time.sleep(0.01)
 
 
-def test_in_a_bucket_rows_go_up_though_no_other_row_comes(bucket, storage, monkeypatch):
+def test_in_a_bucket_rows_go_up_though_no_other_row_comes(bucket, storage, monkeypatch, flushers):
     monkeypatch.setattr(growing, "SECONDS", 0.3)
-    before, threads = len(storage.requests), threading.active_count()
+    before, threads = len(storage.requests), flushers()
     log = RowLog(bucket / "rows.jsonl")
     for wave in range(2):
         for number in range(5):
@@ -219,7 +219,7 @@ def test_in_a_bucket_rows_go_up_though_no_other_row_comes(bucket, storage, monke
         until(lambda wave=wave: len(kept_rows(bucket / "rows.jsonl")) == 5 * wave + 5)
     assert sum("upload" in request for request in storage.requests[before:]) < 10
     log.close()
-    assert threading.active_count() == threads
+    assert flushers() == threads
     log.keep({"id": "f"})
     until(lambda: "f" in kept_rows(bucket / "rows.jsonl"))
     log.close()

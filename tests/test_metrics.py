@@ -3,7 +3,6 @@
 import json
 import math
 import struct
-import threading
 import time
 
 import numpy as np
@@ -98,9 +97,9 @@ def test_a_stage_that_ended_before_a_kill_is_whole_in_tensorboard(anywhere):
     writer.close()
 
 
-def test_in_a_bucket_lines_and_points_go_up_though_nothing_else_is_written(bucket, monkeypatch):
+def test_in_a_bucket_lines_and_points_go_up_though_nothing_else_is_written(bucket, monkeypatch, flushers):
     monkeypatch.setattr(growing, "SECONDS", 0.2)
-    threads, end = threading.active_count(), time.monotonic() + 20
+    threads, end = flushers(), time.monotonic() + 20
     writer = MetricsWriter(bucket)
     writer.write(0, "a", {"loss": 1})
     writer.write(1, "a", {"loss": 2})
@@ -109,7 +108,7 @@ def test_in_a_bucket_lines_and_points_go_up_though_nothing_else_is_written(bucke
         time.sleep(0.01)
     assert steps(bucket, "a") == [0, 1]
     writer.close()
-    assert threading.active_count() == threads
+    assert flushers() == threads
 
 
 def test_event_files_are_those_of_tensorboardx(tmp_path):
