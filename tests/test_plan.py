@@ -118,10 +118,11 @@ def test_flops_are_those_that_xla_counts():
     assert counted < traced.lower().compile().cost_analysis()["flops"] < 1.1 * counted
 
 
-SLOWER = [pytest.param(model, marks=pytest.mark.slow) for model in ({"remat": "full"}, QLORA, BF16)]
+LORA = {"lora_rank": 4, "dtype": "bfloat16"}
+SLOWER = [pytest.param(model, marks=pytest.mark.slow) for model in (LORA, {"remat": "full"}, QLORA, BF16)]
 
 
-@pytest.mark.parametrize("model", [{}, {"lora_rank": 4, "dtype": "bfloat16"}, *SLOWER])
+@pytest.mark.parametrize("model", [{}, *SLOWER])
 def test_arguments_are_those_that_the_compiler_sees(model):
     """On eight CPU devices every program takes just the bytes that the plan says, what it does not read left out."""
     config = small_config(**model)

@@ -45,6 +45,7 @@ def test_advice_is_gentle():
     assert advice.keeps_results == {"warmup.rows": 4, "warmup.accumulate": 4}
 
 
+@pytest.mark.slow
 def test_advice_is_one_for_all_stages():
     """A mesh that helps the search must not break the training."""
     config = load_config("configs/llama3_1_8b.py")
