@@ -123,10 +123,11 @@ def fit(
                     with report.aside():
                         trained = policy.with_trainable(state.trainable)
                         wish, score, settled = _evaluate(on_eval, step, trained, stop, wish)
-                if wish or cfg.saves(step, last):
+                saves = cfg.saves(step, last)
+                if wish or saves:
                     began = time.monotonic()
                     with report.aside():  # a state that came of a loss no longer finite must not be gone on from
-                        if settled and cfg.keep_best != HELDOUT and cfg.saves(step, last):
+                        if saves and settled and cfg.keep_best != HELDOUT:
                             score = watch.score()
                         on_save()
                         checkpoints.save(step, state, watch.progress(settled), score)
@@ -139,8 +140,8 @@ def fit(
         checkpoints.wait()
         if not told:
             _tell_write(checkpoints, state)
-        like = abstract_state(state)
         if cfg.keep_best and checkpoints.has_best():
+            like = abstract_state(state)
             del state  # there is room for one
             state = checkpoints.restore_best(like)
             note(f"the best state by {cfg.keep_best} is that of step {int(state.step):,} of {last:,}")
