@@ -120,9 +120,10 @@ def fit(
                     report.later(step, metrics | {"learning_rate": schedule(step - 1)}, batch)
                 wish, score, settled = stop.reached(), None, True
                 if cfg.evaluates(step, last):
-                    with report.aside():
-                        trained = policy.with_trainable(state.trainable)
-                        wish, score, settled = _evaluate(on_eval, step, trained, stop, wish)
+                    with report.aside():  # its policy goes with the call, so that it holds no state beside the next one
+                        wish, score, settled = _evaluate(
+                            on_eval, step, policy.with_trainable(state.trainable), stop, wish
+                        )
                 saves = cfg.saves(step, last)
                 if wish or saves:
                     began = time.monotonic()
