@@ -269,6 +269,27 @@ def test_there_is_room_for_one_state_when_a_saved_one_is_read(tmp_path, monkeypa
     assert fresh[0] >= 3 * parameters and reading[0] < parameters / 100
 
 
+def test_there_is_room_for_one_state_when_the_best_is_read(tmp_path, monkeypatch):
+    """Also where an evaluation came right before, which had a policy of the state's weights."""
+    held = lambda: sum(array.nbytes for array in jax.live_arrays())
+    before, reading = [], []
+
+    def begins(*arguments):
+        before.append(held())
+        return init_state(*arguments)
+
+    def restore(self, like):
+        reading.append(held() - before[0])
+        return restored(self, like)
+
+    restored = TrainingCheckpoints.restore_best
+    monkeypatch.setattr("itool_jax.training.fit.init_state", begins)
+    monkeypatch.setattr(TrainingCheckpoints, "restore_best", restore)
+    train(one_device(), tmp_path, on_eval=lambda step, policy: -step, eval_every=2, keep_best="heldout")
+    parameters = sum(leaf.nbytes for leaf in jax.tree.leaves(init_policy(CFG, 0).params))
+    assert reading[0] < parameters / 2
+
+
 def test_the_rates_are_those_of_steps_alone(tmp_path, monkeypatch):
     """A step takes a second of this clock, its compilation 50, an evaluation 100 and a save 1,000."""
     now, compilation = 0.0, [50.0]
